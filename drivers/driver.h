@@ -1,0 +1,148 @@
+// The driver interface: one driver knows one kind of source, how to pin it, stream it, open it and put it back.
+//
+//   prepare -> pin -> (writers go on) -> next/open ... -> settle -> release        a snapshot
+//   open_artifact                                                                    golden, promote, drill, restore
+//   swap by tree (the default) or an EngineTarget                                     a restore
+//
+// Promises every driver keeps (tests/contract/driver_contract.h checks them on each one):
+//   D1  After pin() returned, the entries and bytes delivered are those of one moment inside [moment().first, moment().last],
+//       whatever writers do later; or consistency() says fuzzy; or an Error{source} is thrown. Never a silent mixture.
+//   D2  Entries come in listing order (drivers/entry.h), each path once; a stream's bytes are exactly entry.size long,
+//       unless its last section is kToEnd.
+//   D3  A Pin releases what it holds (locks, transactions, leases) when it is destroyed, and when the process dies.
+//   D4  A driver never changes its source, except in EngineTarget::swap and undo.
+//   D5  Every failure of the source is Error{source}; no bytes of the source, however corrupt, abort, hang, or allocate by a
+//       length that was not checked.
+//
+// Thread safety: prepare() and pin() of different drivers run in parallel; one driver and its Pin are used by one thread at a time.
+// Lifetime: a Driver outlives its Pins, a Pin its Streams.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/filesystem.h"
+#include "base/progress.h"
+#include "base/stream.h"
+#include "drivers/entry.h"
+
+namespace ingot {
+
+// A fact recorded at a pin: "chunks" = 4312, "journal_mode" = "wal". Facts are part of the evidence, never secret.
+using Fact = std::variant<int64_t, double, std::string>;
+using Facts = std::map<std::string, Fact>;
+
+// What the config says of one source.
+struct SourceSpec {
+    std::string name;
+    std::string driver;
+    std::string root;                          // absolute; relative paths start here
+    std::vector<std::string> paths;            // `path` or `paths`
+    std::vector<std::string> exclude;          // glob patterns (drivers/glob.h)
+    std::vector<std::string> growing;
+    std::map<std::string, std::string> facts;  // fact name -> query, where the driver takes queries
+    std::map<std::string, std::string> options;  // the driver's own keys, as text
+    double min_ratio = 0.5;                    // coverage contract: least size relative to the last golden
+    std::string spool_dir;                     // where spools and scratch copies may go
+};
+
+// A place of the source in the live file system, and the listing path it has.
+struct SourceRoot {
+    std::string listing_path;
+    std::string live_path;
+};
+
+enum class PinConsistency : uint8_t { pinned, fuzzy };
+
+struct PinMoment {
+    Moment first;  // no earlier state is shown
+    Moment last;   // no later state is shown
+};
+
+class Pin {
+public:
+    virtual ~Pin() = default;
+
+    virtual PinMoment moment() const = 0;
+    // How long this source's own writers were kept from committing by the pin itself (a lock held while copying).
+    virtual int64_t writers_blocked_ms() const { return 0; }
+
+    // The next entry in listing order, or nothing. Entries may be found to have changed only while their bytes are read.
+    virtual std::optional<Entry> next() = 0;
+    // The bytes of the file entry that next() returned last. May be called again after Stream::settled() said false.
+    virtual std::unique_ptr<Stream> open(const Entry& entry) = 0;
+
+    // Facts about the pinned state, read from inside the pin after the writers were resumed. Called before next().
+    virtual Facts facts() { return {}; }
+
+    // After the last entry: is what was delivered still one moment's? Fuzzy when some entry was read in a later state.
+    virtual PinConsistency consistency() const = 0;
+    // What a person should know: skipped sockets, entries read later than the pin. One line each.
+    virtual std::vector<std::string> notes() const { return {}; }
+};
+
+// Puts a source back through its engine instead of by exchanging files. Made from the same values after a crash: it keeps all
+// it needs to know in `work_dir`. Every call is idempotent.
+class EngineTarget {
+public:
+    virtual ~EngineTarget() = default;
+    // Throws Error{failed} naming what is in the way (no rights, locked, read-only, too small). Changes nothing.
+    virtual void preflight() = 0;
+    // Makes undo possible: afterwards the live state is held durably in work_dir.
+    virtual void prepare_undo() = 0;
+    // The staged artifact becomes the live one: all or nothing, durable when it returns.
+    virtual void swap() = 0;
+    // The state prepare_undo() saw is live again, durably. Also after a swap that died half way, or never began.
+    virtual void undo() = 0;
+};
+
+struct TargetSpec {
+    FileSystem* fs = nullptr;
+    std::string staged_dir;  // the snapshot's entries of this source, materialised under their listing paths
+    std::string work_dir;    // this target's own folder, on the live file system, durable
+    int64_t deadline_ms = 60'000;  // how long to wait for locks of the engine
+};
+
+class Driver {
+public:
+    virtual ~Driver() = default;
+
+    const SourceSpec& spec() const { return spec_; }
+
+    // Connects, checks, warms up, before any writer is paused. Throws Error{source} where the source is missing or unreadable.
+    virtual void prepare() = 0;
+    // Fixes the source at its moment. Milliseconds where the source allows it: this runs while writers are paused.
+    virtual std::unique_ptr<Pin> pin() = 0;
+
+    // Where the source's entries live now. Listing paths are those of Pin entries' roots.
+    virtual std::vector<SourceRoot> roots() const = 0;
+    // Is this live path one that the source leaves alone (an excluded path)? A restore never moves or deletes those.
+    virtual bool excluded(const std::string& listing_path) const {
+        (void)listing_path;
+        return false;
+    }
+
+    // Opens a materialised artifact (entries under their listing paths below `dir`) with the source's own engine.
+    // Returns what it found as evidence; throws Error{damaged} when the engine rejects it. May write to `dir`.
+    virtual Facts open_artifact(const std::string& dir) = 0;
+
+    // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
+    virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {
+        (void)target;
+        return nullptr;
+    }
+
+protected:
+    explicit Driver(SourceSpec spec) : spec_(std::move(spec)) {}
+
+private:
+    SourceSpec spec_;
+};
+
+}  // namespace ingot

@@ -1,0 +1,54 @@
+// Restoring: all targets or none. restore.cc reads as the table of section 5 of the design.
+//
+// Thread safety: one thread. Errors: Error{failed} nothing was touched; Error{rolled_back} the old state is live again;
+// Error{rollback_incomplete} names what a person must do; and those of the store.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/filesystem.h"
+#include "base/progress.h"
+#include "snapshot/catalog.h"
+#include "snapshot/stack.h"
+#include "store/repository.h"
+
+namespace ingot {
+
+struct RestoreOptions {
+    std::vector<std::string> only;  // sources; empty: all that the snapshot holds
+    std::string to;                 // a folder: everything goes below DIR/<source>/, nothing live is touched
+    bool dry_run = false;
+};
+
+struct RestoreChange {
+    enum class What { unchanged, replace, add, remove, metadata } what;
+    std::string source;
+    std::string path;
+    uint64_t bytes = 0;
+};
+
+struct RestoreResult {
+    std::string restore_id;
+    uint64_t targets = 0;
+    uint64_t bytes_written = 0;
+    uint64_t unchanged = 0, replaced = 0, added = 0, removed = 0, metadata = 0;  // entries
+    int64_t outage_ms = 0;    // from the first swap to the last
+    int64_t duration_ms = 0;
+    std::string outcome;      // "restored", "planned", "written", "undone"
+    std::vector<RestoreChange> changes;  // with dry_run: every one that is not `unchanged`
+    std::vector<std::string> problems;   // metadata that could not be set
+};
+
+RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,
+                      const RestoreOptions& options, Progress& progress);
+
+// Without a config: everything below `to`.
+RestoreResult restore_to_folder(Repository& repository, const Snapshot& snapshot, FileSystem& fs, const RestoreOptions& options,
+                                Progress& progress);
+
+// Finishes what a crash left: forward where it was proven, else back. Also with `undo`, which only goes back.
+// Needs no repository. Nothing to do: outcome "nothing".
+RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress);
+
+}  // namespace ingot

@@ -1,0 +1,38 @@
+// A stack: everything one config file describes, as the snapshot and restore rooms see it. cli/config.cc makes it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "drivers/driver.h"
+
+namespace ingot {
+
+// From weakest to strongest.
+enum class Consistency : uint8_t { fuzzy, pinned, barrier };
+
+const char* to_string(Consistency consistency);
+// Throws Error{usage}.
+Consistency consistency_from(std::string_view text);
+
+struct BarrierSpec {
+    std::string pause;   // empty: no pause is configured
+    std::string resume;
+    int64_t max_pause_ms = 10'000;
+};
+
+struct Stack {
+    std::string name;
+    std::string root;             // absolute
+    std::string version_command;  // may be empty
+    BarrierSpec barrier;
+    std::optional<Consistency> golden_requires;  // default: barrier where a pause is configured, else pinned
+    int tries = 3;                               // of a pin that finds its source busy or torn
+    int64_t golden_max_age_ms = 7LL * 86'400'000;
+    std::string state_dir;
+    std::vector<std::unique_ptr<Driver>> sources;  // in the order of the config
+};
+
+}  // namespace ingot
