@@ -70,6 +70,8 @@ struct RepositoryStats {
     uint64_t packs = 0, pack_bytes = 0, chunks = 0, records = 0, record_bytes = 0, heads = 0, head_bytes = 0, index_bytes = 0;
 };
 
+struct RepositoryCore;
+
 class Repository {
 public:
     virtual ~Repository() = default;
@@ -106,6 +108,9 @@ public:
     virtual std::string add_key(const Credentials& fresh, const std::string& label, const InitOptions& options) = 0;
     // Throws Error{usage} for the last one, or the one in use unless another remains.
     virtual void remove_key(const std::string& slot) = 0;
+
+    // For the store's own classes.
+    virtual RepositoryCore& core() = 0;
 };
 
 // One thing that `check` or `verify` found.

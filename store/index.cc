@@ -1,0 +1,329 @@
+// The only file that knows RocksDB. Options and why: docs/decisions/0004-rocksdb-profile.md.
+#include "store/index.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+
+#include "store/hash.h"
+
+namespace ingot {
+namespace {
+
+constexpr uint32_t kIndexVersion = 1;
+constexpr size_t kKeyBytes = 16;    // of the chunk id: keyed and uniform, so no two chunks of a repository share them
+constexpr size_t kValueBytes = 18;  // pack 8, segment 2, offset 4, length 4
+
+rocksdb::Slice slice(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+ByteView view(const rocksdb::Slice& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
+
+bool out_of_space(const rocksdb::Status& status) {
+    return status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace || status.ToString().find("No space left") != std::string::npos;
+}
+
+// After a write: an I/O error is the file system's, all else is damage.
+void require(const rocksdb::Status& status, const char* doing) {
+    if (status.ok()) return;
+    if (status.IsIOError() || out_of_space(status)) {
+        throw Error(Code::failed, fmt::format("{} in the index: {}", doing, status.ToString()),
+                    out_of_space(status) ? "free some space on the repository's file system, then run the command again" : "");
+    }
+    throw IndexDamaged(fmt::format("{} in the index: {}", doing, status.ToString()));
+}
+
+// After a read: whatever went wrong, the files are not what they were, and a rebuild is the answer.
+void require_read(const rocksdb::Status& status, const char* doing) {
+    if (!status.ok()) throw IndexDamaged(fmt::format("{} in the index: {}", doing, status.ToString()));
+}
+
+int open_file_budget() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 128;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const auto soft = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
+    return static_cast<int>(std::clamp<int64_t>(soft - 256, 32, 4096));
+}
+
+rocksdb::DBOptions database_options() {
+    rocksdb::DBOptions options;
+    options.create_if_missing = false;  // never create over damage
+    options.paranoid_checks = true;
+    options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;  // there is none, and none is tolerated
+    options.atomic_flush = false;       // flushed in our own order instead (#11148 in this version)
+    options.db_host_id = "";
+    options.allow_data_in_errors = false;
+    options.max_manifest_file_size = 4 << 20;
+    options.keep_log_file_num = 2;
+    options.max_log_file_size = 1 << 20;
+    options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+    options.max_open_files = open_file_budget();
+    options.max_background_jobs = 2;
+    options.max_subcompactions = 1;
+    options.max_bgerror_resume_count = 0;  // fail, reopen, rebuild; never resume by itself
+    options.bytes_per_sync = 1 << 20;
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+    options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(32 << 20);
+    return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache>& cache) {
+    rocksdb::BlockBasedTableOptions table;
+    table.format_version = 5;
+    table.checksum = rocksdb::kXXH3;
+    table.block_size = 16 << 10;
+    table.block_cache = cache;
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+    table.whole_key_filtering = true;
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.cache_index_and_filter_blocks = true;
+    table.pin_top_level_index_and_filter = true;
+    table.detect_filter_construct_corruption = true;
+    rocksdb::ColumnFamilyOptions options;
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    options.compression = rocksdb::kNoCompression;  // keyed hashes do not compress
+    options.write_buffer_size = 16 << 20;
+    options.max_write_buffer_number = 2;
+    options.memtable_protection_bytes_per_key = 8;
+    options.paranoid_file_checks = true;
+    options.force_consistency_checks = true;
+    return options;
+}
+
+Bytes encode_pack(const IndexedPack& pack) {
+    return Encoder().raw(pack.id.view()).u8(static_cast<uint8_t>(pack.kind)).u64(pack.size).u32(pack.chunks).i64(pack.verified_ms).take();
+}
+
+IndexedPack decode_pack(ByteView bytes) {
+    if (bytes.size() != 53) throw IndexDamaged("an entry of a pack in the index has a wrong length");
+    Decoder in(bytes, "an index entry of a pack");
+    IndexedPack pack;
+    pack.id = in.name<PackId>();
+    pack.kind = static_cast<ChunkKind>(in.u8());
+    pack.size = in.u64();
+    pack.chunks = in.u32();
+    pack.verified_ms = in.i64();
+    in.finish();
+    return pack;
+}
+
+Location decode_location(ByteView bytes) {
+    if (bytes.size() != kValueBytes) throw IndexDamaged("an entry of a chunk in the index has a wrong length");
+    Decoder in(bytes, "an index entry of a chunk");
+    Location location;
+    location.pack = in.u64();
+    location.segment = in.u16();
+    location.offset = in.u32();
+    location.length = in.u32();
+    in.finish();
+    return location;
+}
+
+Bytes pack_key(PackNumber number) { return Encoder().u64(number).take(); }
+Bytes record_key(const RecordName& name) { return Encoder().u8(static_cast<uint8_t>(name.kind)).raw(name.id.view()).take(); }
+
+enum Family { kDefault, kChunks, kPacks, kCatalog, kFamilies };
+constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "packs", "catalog"};
+
+rocksdb::WriteOptions unlogged() {
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    options.protection_bytes_per_key = 8;
+    return options;
+}
+
+}  // namespace
+
+PackNumber number_of(const PackId& id) {
+    PackNumber number;
+    std::memcpy(&number, id.bytes.data(), sizeof number);
+    return number;
+}
+
+struct Index::Database {
+    std::unique_ptr<rocksdb::DB> db;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    std::string folder;
+    bool writable = false;
+
+    Database(const std::string& path, bool write, bool create) : folder(path), writable(write) {
+        rocksdb::DBOptions options = database_options();
+        options.create_if_missing = options.error_if_exists = options.create_missing_column_families = create;
+        // A reader opens all files at once: the writer beside it may remove them by compaction later.
+        if (!write) options.max_open_files = -1;
+        const auto cache = rocksdb::NewLRUCache(48 << 20);
+        std::vector<rocksdb::ColumnFamilyDescriptor> families;
+        for (const char* name : kFamilyNames) families.emplace_back(name, family_options(cache));
+        rocksdb::DB* raw = nullptr;
+        const rocksdb::Status status = write ? rocksdb::DB::Open(options, path, families, &handles, &raw)
+                                             : rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &raw);
+        db.reset(raw);
+        if (!status.ok()) {
+            // At open any failure but of space means that the files are not what they were.
+            if (out_of_space(status)) require(status, "opening");
+            throw IndexDamaged(fmt::format("opening the index: {}", status.ToString()));
+        }
+    }
+    ~Database() {
+        for (rocksdb::ColumnFamilyHandle* handle : handles) (void)db->DestroyColumnFamilyHandle(handle);
+        if (db) (void)db->Close();
+    }
+    std::optional<std::string> get(Family family, ByteView key, const char* doing) const {
+        std::string value;
+        const rocksdb::Status status = db->Get(rocksdb::ReadOptions(), handles[family], slice(key), &value);
+        if (status.IsNotFound()) return std::nullopt;
+        require_read(status, doing);
+        return value;
+    }
+    void put(Family family, ByteView key, ByteView value, const char* doing) {
+        require(db->Put(unlogged(), handles[family], slice(key), slice(value)), doing);
+    }
+    void erase(Family family, ByteView key, const char* doing) { require(db->Delete(unlogged(), handles[family], slice(key)), doing); }
+};
+
+static std::string fresh_generation() {
+    std::array<uint8_t, 16> random{};
+    random_bytes(random);
+    return to_hex(random);
+}
+
+void Index::create(const std::string& folder, const RepositoryId& repository) {
+    Database database(folder, true, true);
+    database.put(kDefault, view_of("repository"), repository.view(), "writing");
+    database.put(kDefault, view_of("version"), Encoder().u32(kIndexVersion).take(), "writing");
+    database.put(kDefault, view_of("generation"), view_of(fresh_generation()), "writing");
+    require(database.db->Flush({}, database.handles[kDefault]), "flushing");
+}
+
+Index::Index(const std::string& folder, IndexMode mode, const RepositoryId& repository)
+    : database_(std::make_unique<Database>(folder, mode == IndexMode::read_write, false)) {
+    const auto id = database_->get(kDefault, view_of("repository"), "reading");
+    const auto version = database_->get(kDefault, view_of("version"), "reading");
+    const auto generation = database_->get(kDefault, view_of("generation"), "reading");
+    if (!id || !version || !generation || text_of(repository.view()) != *id || *version != text_of(Encoder().u32(kIndexVersion).take())) {
+        throw IndexDamaged("the index is not this repository's, or not of this version");
+    }
+    generation_ = *generation;
+    load_packs();
+}
+
+Index::~Index() = default;
+
+void Index::load_packs() {
+    const std::unique_ptr<rocksdb::Iterator> it(database_->db->NewIterator(rocksdb::ReadOptions(), database_->handles[kPacks]));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        const IndexedPack pack = decode_pack(view(it->value()));
+        packs_.emplace(number_of(pack.id), pack);
+    }
+    require_read(it->status(), "listing packs");
+}
+
+void Index::renew_generation() {
+    generation_ = fresh_generation();
+    database_->put(kDefault, view_of("generation"), view_of(generation_), "writing");
+    require(database_->db->Flush({}, database_->handles[kDefault]), "flushing");
+}
+
+void Index::lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const {
+    constexpr size_t kBatch = 512;
+    std::array<rocksdb::Slice, kBatch> keys;
+    std::array<rocksdb::PinnableSlice, kBatch> values;
+    std::array<rocksdb::Status, kBatch> statuses;
+    for (size_t from = 0; from < ids.size(); from += kBatch) {
+        const size_t n = std::min(kBatch, ids.size() - from);
+        for (size_t i = 0; i < n; ++i) {
+            keys[i] = slice(ids[from + i].view().first(kKeyBytes));
+            values[i].Reset();
+        }
+        database_->db->MultiGet(rocksdb::ReadOptions(), database_->handles[kChunks], n, keys.data(), values.data(), statuses.data());
+        for (size_t i = 0; i < n; ++i) {
+            out[from + i].reset();
+            if (statuses[i].IsNotFound()) continue;
+            require_read(statuses[i], "looking up chunks");
+            const Location location = decode_location(view(values[i]));
+            if (packs_.contains(location.pack)) out[from + i] = location;
+        }
+    }
+}
+
+void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& directory) {
+    const PackNumber number = number_of(pack.id);
+    if (const auto other = packs_.find(number); other != packs_.end() && other->second.id != pack.id) {
+        throw Error(Code::failed, "two packs share the first eight bytes of their ids");
+    }
+    rocksdb::WriteBatch batch(0, 0, 8, 0);
+    for (size_t s = 0; s < directory.size(); ++s) {
+        uint32_t offset = 0;
+        for (const ChunkEntry& chunk : directory[s].chunks) {
+            const Bytes value = Encoder().u64(number).u16(static_cast<uint16_t>(s)).u32(offset).u32(chunk.length).take();
+            require(batch.Put(database_->handles[kChunks], slice(chunk.id.view().first(kKeyBytes)), slice(value)), "adding chunks");
+            offset += chunk.length;
+            if (batch.Count() == 4096) {
+                require(database_->db->Write(unlogged(), &batch), "adding chunks");
+                batch.Clear();
+            }
+        }
+    }
+    if (batch.Count() > 0) require(database_->db->Write(unlogged(), &batch), "adding chunks");
+    database_->put(kPacks, pack_key(number), encode_pack(pack), "adding a pack");
+    packs_.insert_or_assign(number, pack);
+}
+
+void Index::forget_pack(PackNumber number) {
+    database_->erase(kPacks, pack_key(number), "forgetting a pack");
+    packs_.erase(number);
+}
+
+void Index::set_verified(PackNumber number, int64_t wall_ms) {
+    IndexedPack& pack = packs_.at(number);
+    pack.verified_ms = wall_ms;
+    database_->put(kPacks, pack_key(number), encode_pack(pack), "marking a pack");
+}
+
+std::optional<Bytes> Index::record(const RecordName& name) const {
+    const auto value = database_->get(kCatalog, record_key(name), "reading the catalog");
+    if (!value) return std::nullopt;
+    const ByteView bytes = view_of(*value);
+    return Bytes(bytes.begin(), bytes.end());
+}
+
+void Index::put_record(const RecordName& name, ByteView file) { database_->put(kCatalog, record_key(name), file, "writing the catalog"); }
+void Index::remove_record(const RecordName& name) { database_->erase(kCatalog, record_key(name), "writing the catalog"); }
+
+void Index::each_chunk(const std::function<void(ByteView, const Location&)>& each) const {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> it(database_->db->NewIterator(options, database_->handles[kChunks]));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        const Location location = decode_location(view(it->value()));
+        if (packs_.contains(location.pack)) each(view(it->key()), location);
+    }
+    require_read(it->status(), "listing chunks");
+}
+
+void Index::flush() {
+    // The order is the promise: a pack that is known has its chunks known (I6).
+    for (const Family family : {kChunks, kCatalog, kPacks, kDefault}) {
+        require(database_->db->Flush({}, database_->handles[family]), "flushing");
+    }
+}
+
+uint64_t Index::bytes_on_disk() const {
+    uint64_t total = 0;
+    for (rocksdb::ColumnFamilyHandle* handle : database_->handles) {
+        uint64_t size = 0;
+        if (database_->db->GetIntProperty(handle, rocksdb::DB::Properties::kTotalSstFilesSize, &size)) total += size;
+    }
+    return total;
+}
+
+}  // namespace ingot

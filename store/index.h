@@ -1,0 +1,99 @@
+// The index: where each chunk lies, which packs there are, and a catalog of the records. RocksDB, bounded memory, and nothing in
+// it that could not be rebuilt from the packs' directories: every failure of it costs a rebuild, never data.
+//
+// A pack's number is the first eight bytes of its id, so that an entry left over from a pack that is gone can never come to
+// mean another pack. Entries of packs that are not live are not found.
+//
+// No write-ahead log: what is not flushed is read in again from the pack listing. flush() orders chunks before packs, so that a
+// pack the index knows has all its chunks there (I6).
+//
+// Thread safety: lookups from any thread while nothing is added or forgotten; all else by one.
+// Errors: IndexDamaged where RocksDB says or shows that its files are not what they were: the caller rebuilds. Error{failed} for
+// I/O and space.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/error.h"
+#include "store/pack_format.h"
+#include "store/types.h"
+
+namespace ingot {
+
+using PackNumber = uint64_t;
+PackNumber number_of(const PackId& id);
+
+struct Location {
+    PackNumber pack = 0;
+    uint16_t segment = 0;
+    uint32_t offset = 0;  // in the opened segment
+    uint32_t length = 0;
+
+    bool operator==(const Location&) const = default;
+};
+
+class IndexDamaged : public Error {
+public:
+    explicit IndexDamaged(const std::string& what) : Error(Code::damaged, what, "the index is rebuilt from the packs by the next command that writes") {}
+};
+
+struct IndexedPack {
+    PackId id;
+    ChunkKind kind = ChunkKind::data;
+    uint64_t size = 0;
+    uint32_t chunks = 0;
+    int64_t verified_ms = 0;
+};
+
+enum class IndexMode { read_only, read_write };
+
+class Index {
+public:
+    // Creates an empty one in `folder`, which must not exist, with a new generation.
+    static void create(const std::string& folder, const RepositoryId& repository);
+    Index(const std::string& folder, IndexMode mode, const RepositoryId& repository);
+    ~Index();
+    Index(const Index&) = delete;
+    Index& operator=(const Index&) = delete;
+
+    const std::string& generation() const { return generation_; }
+    // After chunks may have gone.
+    void renew_generation();
+
+    // out[i] says where ids[i] lies, if in a live pack.
+    void lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
+
+    const std::unordered_map<PackNumber, IndexedPack>& packs() const { return packs_; }
+    // Chunks first, then the pack; durable after flush().
+    void add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& directory);
+    void forget_pack(PackNumber number);
+    void set_verified(PackNumber number, int64_t wall_ms);
+    // In memory only: for readers, who may not write.
+    void hide_pack(PackNumber number) { packs_.erase(number); }
+
+    std::optional<Bytes> record(const RecordName& name) const;
+    void put_record(const RecordName& name, ByteView file);
+    void remove_record(const RecordName& name);
+
+    // Calls `each` with every chunk entry of a live pack. For checks.
+    void each_chunk(const std::function<void(ByteView id16, const Location&)>& each) const;
+
+    void flush();
+    uint64_t bytes_on_disk() const;
+
+private:
+    struct Database;
+    void load_packs();
+
+    std::unique_ptr<Database> database_;
+    std::string generation_;
+    std::unordered_map<PackNumber, IndexedPack> packs_;
+};
+
+}  // namespace ingot

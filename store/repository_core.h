@@ -1,0 +1,50 @@
+// What the classes of the store share about one open repository. Not for other rooms.
+//
+// Thread safety: const members from any thread; lookups as Index says.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "store/blob_store.h"
+#include "store/client_memory.h"
+#include "store/config_file.h"
+#include "store/cut.h"
+#include "store/heads.h"
+#include "store/index.h"
+#include "store/keys.h"
+#include "store/lock.h"
+
+namespace ingot {
+
+struct RepositoryCore {
+    FileSystem& fs;
+    std::string path;
+    std::unique_ptr<BlobStore> blobs;
+    std::unique_ptr<Lock> lock;
+    RepositoryConfig config;
+    KeyRing keys;
+    std::string opened_slot;
+    HmacSha256 id_hmac;
+    Cutter cutter;
+    std::string state_dir;
+    std::string spool_dir;
+    std::function<void(const std::string&)> warn;
+    HeadState heads;
+    std::set<RecordName> live;  // records
+    ClientMemory memory;
+    WriterId writer;
+    std::unique_ptr<Index> index;
+    std::string temporary_index;  // folder of an index made for this process alone; empty: the repository's own
+
+    bool writable() const { return lock->mode() != LockMode::shared; }
+    ChunkId id_of(ChunkKind kind, const Digest& digest) const {
+        const auto byte = static_cast<uint8_t>(kind);
+        return ChunkId::from(id_hmac({ByteView(&byte, 1), digest.view()}).view());
+    }
+    // Index::lookup; a damaged index is mended first (store/index_mend.h).
+    void lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out);
+};
+
+}  // namespace ingot
