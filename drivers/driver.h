@@ -74,9 +74,13 @@ public:
     virtual int64_t writers_blocked_ms() const { return 0; }
 
     // The next entry in listing order, or nothing. Entries may be found to have changed only while their bytes are read.
+    // Throws Error{source} in the place of an entry that could not be read; the call after it goes on with the next one.
     virtual std::optional<Entry> next() = 0;
     // The bytes of the file entry that next() returned last. May be called again after Stream::settled() said false.
     virtual std::unique_ptr<Stream> open(const Entry& entry) = 0;
+    // What was delivered: the entry that next() returned last, brought up to date with the state its bytes were read in. Called
+    // after Stream::settled() said true; size, times and fingerprint may differ from next()'s where the file changed after the pin.
+    virtual Entry described(Entry entry) const { return entry; }
 
     // Facts about the pinned state, read from inside the pin after the writers were resumed. Called before next().
     virtual Facts facts() { return {}; }
@@ -131,6 +135,9 @@ public:
     // Opens a materialised artifact (entries under their listing paths below `dir`) with the source's own engine.
     // Returns what it found as evidence; throws Error{damaged} when the engine rejects it. May write to `dir`.
     virtual Facts open_artifact(const std::string& dir) = 0;
+    // False: this kind of source has no engine to be opened with, and reading its bytes back proves all there is to prove;
+    // open_artifact() is then not called when a snapshot is made golden, so that large trees are not copied for nothing.
+    virtual bool artifact_needs_files() const { return true; }
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
     virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {

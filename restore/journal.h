@@ -5,6 +5,10 @@
 // Before `proven`, recovery goes back; from it on, forward. Each state is written as a new file that durably replaces the one
 // before, so a journal is read whole or not at all. Steps between two states are idempotent and are simply run again.
 //
+// Layout, in the one codec (base/bytes.h): magic "INGOTJR1", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
+// i64 started_ms, u32 targets, each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped), u32 stage folders, each
+// u32-prefixed, staged dir, work dir; then the SHA-256 of all before it. Paths are bytes, which JSON cannot hold.
+//
 // Thread safety: one thread, under the stack's restore lock (a kernel lock on `<stack>.lock` beside the journal).
 // Errors: Error{damaged} for a journal that cannot be read, naming it; Error{locked} when another restore of the stack runs.
 #pragma once
@@ -15,6 +19,7 @@
 #include <vector>
 
 #include "base/filesystem.h"
+#include "store/lock.h"
 #include "store/types.h"
 
 namespace ingot {
@@ -25,14 +30,16 @@ const char* to_string(RestoreState state);
 struct JournalTarget {
     std::string source;
     std::string driver;
-    std::vector<std::string> stage_dirs;  // every folder this target made, to be removed at the end
-    std::string work_dir;
+    bool engine = false;                  // put back through its EngineTarget, else as a tree
+    std::vector<std::string> stage_dirs;  // every stage folder this target makes, recorded before it is made
+    std::string staged_dir;               // of engines: where the artifact is staged, in a stage folder
+    std::string work_dir;                 // of engines: in a stage folder; of trees: in the state directory, holds the plan
     bool swap_begun = false;              // logged before the first change to the live target
     bool swapped = false;
 };
 
 struct Journal {
-    std::string restore_id;
+    std::string restore_id;  // 16 hexadecimal digits
     std::string stack;
     RecordId snapshot;
     RestoreState state = RestoreState::picked;
@@ -50,13 +57,17 @@ public:
 
     std::optional<Journal> load() const;
     void save(const Journal& journal);  // durable when it returns
-    void remove();
+    void remove();                      // durable too; nothing to do where there is none
 
 private:
     FileSystem& fs_;
     std::string path_;
-    int lock_fd_ = -1;
+    std::unique_ptr<Lock> lock_;
 };
+
+Bytes encode_journal(const Journal& journal);
+// `path` names it in errors.
+Journal decode_journal(ByteView bytes, const std::string& path);
 
 // Is a restore of this stack unfinished? Takes no lock. For the line that every other command prints first.
 std::optional<Journal> unfinished_restore(FileSystem& fs, const std::string& state_dir, const std::string& stack);

@@ -3,7 +3,7 @@
 // Golden needs (I3): every chunk read back and re-hashed since it was stored (new packs past the page cache, old ones at most
 // golden_max_age ago), every artifact opened, every source stored (or accepted), and the consistency the config asks for.
 //
-// Thread safety: one thread. Errors: Error{damaged} only when the snapshot's own listings cannot be read; else findings.
+// Thread safety: one thread. Errors: those of the repository; damage is a finding, also that of a snapshot's own listings.
 #pragma once
 
 #include <string>
@@ -11,11 +11,12 @@
 
 #include "base/progress.h"
 #include "snapshot/catalog.h"
+#include "snapshot/coverage.h"
 #include "store/repository.h"
 
 namespace ingot {
 
-// Reads one snapshot back. Findings name the source and path they concern.
+// Reads snapshots back: their listings, and every file these name. Findings name the source and path they concern.
 VerifyReport verify_snapshots(Repository& repository, const std::vector<const Snapshot*>& snapshots, int64_t max_age_ms,
                               double sample, Progress& progress);
 
@@ -26,14 +27,19 @@ struct GoldenVerdict {
     VerifyReport verified;
 };
 
-// What golden asks of this snapshot, checked. `drivers` opens artifacts (Stack::sources by name).
+// What golden asks of this snapshot, checked: first what the manifest says, then what must be read, each only where the one before
+// was found good. Drivers open artifacts (Stack::sources by name). `accepted`: sources whose new size a person calls intended.
+// Throws Error{usage} for an accepted name that the snapshot does not have.
 GoldenVerdict prove_golden(Repository& repository, const Snapshot& snapshot, const Stack& stack,
                            const std::vector<std::string>& accepted, Progress& progress);
 
-// Is a source much smaller than in the last golden snapshot (coverage contract)? Empty: no; else one sentence.
-std::string shrunk_since(const ManifestSource& now, const std::vector<Snapshot>& snapshots, double min_ratio);
+// What verify found, as a `verified` attestation of the snapshot.
+Attestation verified_attestation(const Snapshot& snapshot, const VerifyReport& report);
 
 // Commits an attestation as a record of its own.
 RecordId file_attestation(Repository& repository, const Attestation& attestation);
+
+// This machine's name.
+std::string host_name();
 
 }  // namespace ingot

@@ -3,6 +3,7 @@
 // Thread safety: one thread. Errors: Error{not_found} with what there is instead; Error{usage} for an ambiguous id.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@ struct Snapshot {
     // Golden: attested so, and not made suspect since.
     bool golden() const;
     std::optional<int64_t> last(AttestationKind kind) const;
+    // Was this size of the source accepted by a person (`promote --accept`)?
+    bool accepted(const std::string& source) const;
+    // Every declared source is stored, or what there is of it was accepted.
+    bool complete() const;
     std::string short_id() const { return id.hex().substr(0, 8); }
 };
 

@@ -33,6 +33,9 @@ struct Stack {
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::string state_dir;
     std::vector<std::unique_ptr<Driver>> sources;  // in the order of the config
+
+    // golden_requires, or its default.
+    Consistency needed_for_golden() const;
 };
 
 }  // namespace ingot

@@ -10,6 +10,7 @@
 
 #include "base/progress.h"
 #include "snapshot/manifest.h"
+#include "snapshot/pins.h"
 #include "store/repository.h"
 
 namespace ingot {
@@ -17,13 +18,18 @@ namespace ingot {
 struct TakeOptions {
     std::vector<std::string> tags;
     bool golden = false;
+    Wait wait = wait_for_ms;  // between the tries of a pin
 };
 
 struct TakeResult {
     RecordId id;
     Manifest manifest;
     bool golden = false;
-    std::string why_not_golden;  // with --golden: what kept it from being golden
+    std::string why_not_golden;  // with `golden`: what kept it from being golden; the snapshot is stored all the same
+    VerifyReport verified;       // with `golden`: what reading it back found
+    // What a person must hear although the snapshot is stored: a resume command that failed, a version command that did.
+    std::vector<std::string> warnings;
+    bool writers_resumed = true;  // false: the resume command failed
     SessionTotals totals;
     int64_t duration_ms = 0;
 };

@@ -1,0 +1,134 @@
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/paths.h"
+#include "cli/pick.h"
+#include "cli/terminal.h"
+#include "restore/journal.h"
+#include "restore/restore.h"
+
+namespace ingot {
+namespace {
+
+const char* word_of(RestoreChange::What what) {
+    switch (what) {
+        case RestoreChange::What::unchanged:
+            return "unchanged";
+        case RestoreChange::What::replace:
+            return "replace";
+        case RestoreChange::What::add:
+            return "add";
+        case RestoreChange::What::remove:
+            return "remove";
+        case RestoreChange::What::metadata:
+            return "metadata";
+    }
+    return "replace";
+}
+
+void show_changes(Output& out, const RestoreResult& result) {
+    for (const RestoreChange& change : result.changes) {
+        JsonObject object("change");
+        object.add("what", word_of(change.what))
+            .add("source", change.source)
+            .add_path("path", change.path)
+            .add("bytes", change.bytes);
+        out.object(object);
+        const std::string place = printable(fmt::format("{}/{}", change.source, change.path));
+        const bool sized = change.what == RestoreChange::What::replace || change.what == RestoreChange::What::add;
+        out.line(fmt::format("{:<9}{}{}", word_of(change.what), place, sized ? "  " + human_bytes(change.bytes) : ""));
+    }
+}
+
+void show_result(Output& out, const RestoreResult& result, const std::optional<Snapshot>& snapshot, const std::string& to) {
+    for (const std::string& problem : result.problems) out.warn(printable(problem));
+    const std::string counts = fmt::format("{} replaced, {} added, {} removed, {} in metadata only, {} unchanged",
+                                           result.replaced, result.added, result.removed, result.metadata, result.unchanged);
+    const std::string id = snapshot ? " " + snapshot->short_id() : "";
+    if (result.outcome == "planned") {
+        out.line(fmt::format("planned{}: {}; nothing was changed", id, counts));
+    } else if (result.outcome == "written") {
+        out.line(fmt::format("snapshot{} written below {}: {} in {}", id, printable(to), human_bytes(result.bytes_written),
+                             human_duration(result.duration_ms)));
+    } else if (result.outcome == "nothing") {
+        out.line("no restore is unfinished: nothing to do");
+    } else if (result.outcome == "undone") {
+        out.line("the unfinished restore was taken back: the old state is live");
+    } else {
+        out.line(fmt::format("{}: {}; {} written, out for {}, {} in all", printable(result.outcome + id), counts,
+                             human_bytes(result.bytes_written), human_duration(result.outage_ms),
+                             human_duration(result.duration_ms)));
+    }
+    JsonObject object("summary");
+    object.add("restore_id", result.restore_id).add("snapshot_id", snapshot ? std::optional(snapshot->id.hex()) : std::nullopt);
+    object.add("outcome", result.outcome).add("targets", result.targets).add("bytes_written", result.bytes_written);
+    object.add("unchanged", result.unchanged)
+        .add("replaced", result.replaced)
+        .add("added", result.added)
+        .add("removed", result.removed);
+    object.add("metadata", result.metadata).add("problems", result.problems).add("outage_ms", result.outage_ms);
+    out.object(object.add("duration_s", static_cast<double>(result.duration_ms) / 1000).add("exit", kExitDone));
+}
+
+int finish_unfinished(Invocation& run) {
+    const Settings& settings = run.settings(ConfigUse::required);
+    const std::optional<Journal> journal = unfinished_restore(run.fs, settings.state_dir.value, settings.config->stack_name);
+    if (journal && journal->state == RestoreState::proven && run.arguments.restore.undo) {
+        throw Error(Code::failed,
+                    "that restore was already found good, and only its cleaning up is left: it cannot be undone any more",
+                    "finish it with `ingot restore --resume`; then restore another snapshot if this one is not the one you want");
+    }
+    const RestoreResult result = recover(run.stack(), run.fs, run.progress);
+    run.progress.clear();
+    show_result(run.out, result, std::nullopt, "");
+    return kExitDone;
+}
+
+void say_choice(Output& out, const Picked& picked) {
+    const Snapshot& snapshot = picked.snapshot;
+    const char* mark = snapshot.golden() ? ", golden" : snapshot.complete() ? "" : ", PARTIAL";
+    out.note(fmt::format("chosen: snapshot {} of {}, {}{}", snapshot.short_id(), printable(snapshot.manifest.stack),
+                         local_time(snapshot.manifest.moment_ms), mark));
+    for (const std::string& line : picked.skipped) out.note(fmt::format("passed over: {}", printable(line)));
+}
+
+}  // namespace
+
+int cmd_restore(Invocation& run) {
+    const RestoreArguments& arguments = run.arguments.restore;
+    if (arguments.resume || arguments.undo) return finish_unfinished(run);
+    const bool live = arguments.to.empty();
+    if (live && !arguments.dry_run) run.refuse_while_unfinished();
+    if (live) run.stack();  // its config is judged before the repository is opened
+    Choice choice{arguments.which, std::nullopt};
+    if (!arguments.at.empty()) choice.at_ms = parse_when(arguments.at, wall_now_ms());
+
+    const auto repository = run.open(LockMode::shared);
+    const std::string stack_name = live && run.arguments.stack.empty() ? run.settings().config->stack_name : wanted_stack(run);
+    const Picked picked = pick(all_snapshots(run, *repository), choice, stack_name);
+    say_choice(run.out, picked);
+    for (const std::string& source : arguments.only) {
+        if (picked.snapshot.manifest.find(source) == nullptr) {
+            throw Error(Code::usage, fmt::format("snapshot {} has no source {}", picked.snapshot.short_id(), printable(source)),
+                        fmt::format("ingot show {}", picked.snapshot.short_id()));
+        }
+    }
+    if (live && !arguments.dry_run && !arguments.yes && can_ask() &&
+        !ask_yes(fmt::format("put the live stack {} back to that moment?", run.stack().name))) {
+        throw Error(Code::failed, "not restored: you did not say yes", "--yes does not ask; --dry-run shows what would change");
+    }
+    RestoreOptions options;
+    options.only = arguments.only;
+    options.dry_run = arguments.dry_run;
+    if (!live) options.to = absolute_path(arguments.to);
+    const RestoreResult result = live ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
+                                      : restore_to_folder(*repository, picked.snapshot, run.fs, options, run.progress);
+    run.progress.clear();
+    show_changes(run.out, result);
+    show_result(run.out, result, picked.snapshot, options.to);
+    return kExitDone;
+}
+
+}  // namespace ingot

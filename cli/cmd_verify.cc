@@ -1,0 +1,96 @@
+// verify: reading back. Under the shared lock; the attestation is filed under append afterwards, or waits.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/pending.h"
+#include "cli/pick.h"
+#include "snapshot/attest.h"
+
+namespace ingot {
+namespace {
+
+// A verify has done its work by then: it does not wait for a long snapshot to end, its records do.
+constexpr int64_t kFilingWaitMs = 10'000;
+
+// True when they are filed, false when they wait in the state directory.
+bool file_or_keep(Invocation& run, const RepositoryId& id, const std::vector<Attestation>& attestations) {
+    size_t filed = 0;
+    try {
+        const auto repository = run.open(LockMode::append, std::min(kFilingWaitMs, run.arguments.global.lock_wait_ms));
+        for (; filed < attestations.size(); ++filed) file_attestation(*repository, attestations[filed]);
+        return true;
+    } catch (const Error& error) {
+        if (error.code() == Code::interrupted || error.code() == Code::tampered) throw;
+        for (; filed < attestations.size(); ++filed) keep_pending(run.fs, run.state_dir(), id, attestations[filed]);
+        run.out.note(fmt::format("what was verified is recorded by the next command that writes ({})", error.what()));
+        return false;
+    }
+}
+
+}  // namespace
+
+int cmd_verify(Invocation& run) {
+    const VerifyArguments& arguments = run.arguments.verify;
+    const int64_t began_ns = mono_now_ns();
+    auto repository = run.open(LockMode::shared);
+    std::vector<Snapshot> snapshots;
+    if (arguments.all) {
+        const std::string& stack = run.arguments.stack;
+        for (Snapshot& snapshot : all_snapshots(run, *repository)) {
+            if (stack.empty() || snapshot.manifest.stack == stack) snapshots.push_back(std::move(snapshot));
+        }
+    } else {
+        snapshots.push_back(pick(run, *repository, arguments.which.empty() ? "latest" : arguments.which));
+    }
+    std::vector<const Snapshot*> chosen;
+    for (const Snapshot& snapshot : snapshots) chosen.push_back(&snapshot);
+    const VerifyReport report = verify_snapshots(*repository, chosen, arguments.max_age_ms, arguments.sample, run.progress);
+    run.progress.clear();
+    for (const Finding& finding : report.findings) {
+        const char* weight = finding.weight == Finding::Weight::note     ? "note"
+                             : finding.weight == Finding::Weight::damage ? "damage"
+                                                                         : "tampering";
+        JsonObject object("finding");
+        run.out.object(object.add("weight", weight).add("where", printable(finding.where)).add("what", printable(finding.what)));
+        run.out.line(fmt::format("{}: {}: {}", weight, printable(finding.where), printable(finding.what)));
+    }
+    const int exit = exit_code(report.findings);
+    bool attested = false;
+    // A sample proves the packs it read, and no snapshot.
+    if (exit == kExitDone && arguments.sample >= 1 && !snapshots.empty()) {
+        const RepositoryId id = repository->id();
+        repository.reset();
+        std::vector<Attestation> attestations;
+        for (const Snapshot& snapshot : snapshots) attestations.push_back(verified_attestation(snapshot, report));
+        attested = file_or_keep(run, id, attestations);
+    }
+    const int64_t duration_ms = (mono_now_ns() - began_ns) / 1'000'000;
+    const std::string share = arguments.sample < 1 ? fmt::format(" (a sample of {:g} %)", arguments.sample * 100) : "";
+    run.out.line(fmt::format("{}: {} in {} and {} read back and re-hashed in {}{}", exit == kExitDone ? "verified" : "DAMAGED",
+                             human_bytes(report.bytes), counted(report.chunks, "chunk"), counted(report.packs, "pack"),
+                             human_duration(duration_ms), share));
+    if (exit != kExitDone)
+        run.out.note(
+            "what is damaged is named above; `ingot check` looks at the repository's structure, and other snapshots may be "
+            "whole");
+    JsonObject object("summary");
+    std::vector<std::string> ids;
+    for (const Snapshot& snapshot : snapshots) ids.push_back(snapshot.id.hex());
+    object.add("snapshot_id", ids.size() == 1 ? std::optional(ids[0]) : std::nullopt)
+        .add("snapshots", ids)
+        .add("sample", arguments.sample);
+    object.add("streams", report.streams)
+        .add("packs", report.packs)
+        .add("packs_recent", report.packs_recent)
+        .add("segments", report.segments);
+    object.add("chunks", report.chunks).add("bytes", report.bytes).add("findings", static_cast<uint64_t>(report.findings.size()));
+    object.add("attested", attested).add("duration_s", static_cast<double>(duration_ms) / 1000).add("exit", exit);
+    run.out.object(object);
+    return exit;
+}
+
+}  // namespace ingot

@@ -1,0 +1,51 @@
+#include "drivers/registry.h"
+
+#include <algorithm>
+#include <array>
+
+#include "drivers/env.h"
+#include "drivers/files.h"
+#include "drivers/sqlite.h"
+
+namespace ingot {
+namespace {
+
+// `path` and `paths` are both taken by the drivers of files; that there is at least one is checked when the driver is made.
+constexpr DriverKey kFilesKeys[] = {
+    {"path", KeyType::text, false, "a file or folder, absolute or relative to the stack's root"},
+    {"paths", KeyType::text_list, false, "several of them"},
+    {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"*.tmp\", \"cache/**\""},
+    {"growing", KeyType::text_list, false, "patterns of files that are appended to, and are pinned at their size: \"logs/*.log\""},
+};
+
+constexpr DriverKey kEnvKeys[] = {
+    {"path", KeyType::text, false, "a .env file, absolute or relative to the stack's root"},
+    {"paths", KeyType::text_list, false, "several of them"},
+};
+
+constexpr DriverKey kSqliteKeys[] = {
+    {"path", KeyType::text, true, "the database file, absolute or relative to the stack's root"},
+    {"facts", KeyType::text_table, false, "name = \"SELECT ...\": one value each, kept as evidence and for [[invariants]]"},
+};
+
+template <class T>
+std::unique_ptr<Driver> make(SourceSpec spec) {
+    return std::make_unique<T>(std::move(spec));
+}
+
+constexpr std::array<DriverInfo, 3> kDrivers = {{
+    {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
+    {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
+    {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
+}};
+
+}  // namespace
+
+std::span<const DriverInfo> all_drivers() { return kDrivers; }
+
+const DriverInfo* find_driver(std::string_view name) {
+    const auto found = std::find_if(kDrivers.begin(), kDrivers.end(), [&](const DriverInfo& info) { return info.name == name; });
+    return found == kDrivers.end() ? nullptr : &*found;
+}
+
+}  // namespace ingot

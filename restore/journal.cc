@@ -1,0 +1,132 @@
+#include "restore/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "store/hash.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::string_view kMagic = "INGOTJR1";
+constexpr size_t kTextLimitBytes = 65'536;
+constexpr size_t kChecksumBytes = 32;
+// A journal lists targets and stage folders; more than this is not one.
+constexpr uint64_t kJournalLimitBytes = 16 << 20;
+
+constexpr uint8_t kEngine = 1;
+constexpr uint8_t kSwapBegun = 2;
+constexpr uint8_t kSwapped = 4;
+
+std::string journal_path(const std::string& state_dir, const std::string& stack) { return join(state_dir, stack + ".journal"); }
+
+std::optional<Journal> load_from(FileSystem& fs, const std::string& path) {
+    if (!fs.exists(path)) return std::nullopt;
+    return decode_journal(read_file(fs, path, kJournalLimitBytes), path);
+}
+
+// The lock is on a file that is there for ever; there is nothing in it.
+void make_lock_file(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) throw Error::from_errno("making the lock file", path, errno);
+    ::close(fd);
+}
+
+JournalTarget decode_target(Decoder& in) {
+    JournalTarget target;
+    target.source = in.prefixed_text(kTextLimitBytes);
+    target.driver = in.prefixed_text(kTextLimitBytes);
+    const uint8_t flags = in.u8();
+    target.engine = (flags & kEngine) != 0;
+    target.swap_begun = (flags & kSwapBegun) != 0;
+    target.swapped = (flags & kSwapped) != 0;
+    for (uint32_t left = in.count(4); left > 0; --left) target.stage_dirs.push_back(in.prefixed_text(kTextLimitBytes));
+    target.staged_dir = in.prefixed_text(kTextLimitBytes);
+    target.work_dir = in.prefixed_text(kTextLimitBytes);
+    return target;
+}
+
+}  // namespace
+
+const char* to_string(RestoreState state) {
+    switch (state) {
+        case RestoreState::picked: return "picked";
+        case RestoreState::checked: return "checked";
+        case RestoreState::staged: return "staged";
+        case RestoreState::stopped: return "stopped";
+        case RestoreState::swapped: return "swapped";
+        case RestoreState::proven: return "proven";
+    }
+    return "?";
+}
+
+Bytes encode_journal(const Journal& journal) {
+    Encoder out;
+    out.raw(kMagic).prefixed(journal.restore_id).prefixed(journal.stack).raw(journal.snapshot.view());
+    out.u8(static_cast<uint8_t>(journal.state)).i64(journal.started_ms).u32(static_cast<uint32_t>(journal.targets.size()));
+    for (const JournalTarget& target : journal.targets) {
+        out.prefixed(target.source).prefixed(target.driver);
+        out.u8(static_cast<uint8_t>((target.engine ? kEngine : 0) | (target.swap_begun ? kSwapBegun : 0) | (target.swapped ? kSwapped : 0)));
+        out.u32(static_cast<uint32_t>(target.stage_dirs.size()));
+        for (const std::string& folder : target.stage_dirs) out.prefixed(folder);
+        out.prefixed(target.staged_dir).prefixed(target.work_dir);
+    }
+    const Digest checksum = sha256(out.bytes());
+    return out.raw(checksum.view()).take();
+}
+
+Journal decode_journal(ByteView bytes, const std::string& path) {
+    const std::string what = fmt::format("the restore journal {}", printable(path));
+    if (bytes.size() < kChecksumBytes) throw Error(Code::damaged, what + " is damaged: it is too short");
+    const ByteView body = bytes.first(bytes.size() - kChecksumBytes);
+    if (Digest::from(bytes.last(kChecksumBytes)) != sha256(body)) {
+        throw Error(Code::damaged, what + " is damaged: its checksum does not agree");
+    }
+    Decoder in(body, what);
+    in.expect(kMagic);
+    Journal journal;
+    journal.restore_id = in.prefixed_text(kTextLimitBytes);
+    journal.stack = in.prefixed_text(kTextLimitBytes);
+    journal.snapshot = in.name<RecordId>();
+    const uint8_t state = in.u8();
+    if (state > static_cast<uint8_t>(RestoreState::proven)) in.fail("an unknown state");
+    journal.state = static_cast<RestoreState>(state);
+    journal.started_ms = in.i64();
+    for (uint32_t left = in.count(21); left > 0; --left) journal.targets.push_back(decode_target(in));
+    in.finish();
+    return journal;
+}
+
+JournalFile::JournalFile(FileSystem& fs, const std::string& state_dir, const std::string& stack)
+    : fs_(fs), path_(journal_path(state_dir, stack)) {
+    make_dirs(fs, state_dir, 0700);
+    const std::string lock = join(state_dir, stack + ".lock");
+    make_lock_file(lock);
+    try {
+        lock_ = std::make_unique<Lock>(lock, LockMode::exclusive, 0);
+    } catch (const Error& error) {
+        throw error.within(fmt::format("another restore of the stack {} is running", printable(stack)));
+    }
+}
+
+JournalFile::~JournalFile() = default;
+
+std::optional<Journal> JournalFile::load() const { return load_from(fs_, path_); }
+
+void JournalFile::save(const Journal& journal) { replace_file(fs_, path_, encode_journal(journal)); }
+
+void JournalFile::remove() {
+    if (!fs_.exists(path_)) return;
+    fs_.remove(path_);
+    fs_.sync_dir(parent_of(path_));
+}
+
+std::optional<Journal> unfinished_restore(FileSystem& fs, const std::string& state_dir, const std::string& stack) {
+    return load_from(fs, journal_path(state_dir, stack));
+}
+
+}  // namespace ingot

@@ -1,0 +1,242 @@
+// The table of docs/restore.md, one line for each step: see Restoration::run().
+#include "restore/restore.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/step.h"
+#include "restore/journal.h"
+#include "restore/preflight.h"
+#include "restore/recover.h"
+#include "restore/restore_id.h"
+#include "restore/target.h"
+#include "restore/to_folder.h"
+
+namespace ingot {
+namespace {
+
+class Restoration {
+public:
+    Restoration(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs, const RestoreOptions& options,
+                Progress& progress)
+        : repository_(repository), snapshot_(snapshot), stack_(stack), fs_(fs), options_(options), progress_(progress),
+          content_(repository, progress) {}
+
+    RestoreResult run() {
+        if (!options_.dry_run) take_lock();
+        try {
+            pick();            // -> picked:  nothing was touched
+            check();           // -> checked: nothing was touched
+            if (options_.dry_run) return finished("planned");
+            stage();           // -> staged:  the stage can be deleted
+            stop();            // -> stopped: the same
+        } catch (const std::exception& error) {
+            abandon(as_error(error));
+        }
+        try {
+            swap();            // -> swapped: swap back in reverse
+            probe();
+            prove();           // -> proven:  the commit point; from here on forward
+        } catch (const std::exception& error) {
+            roll_back(as_error(error));
+        }
+        clean();
+        return finished("restored");
+    }
+
+private:
+    void take_lock() {
+        file_ = std::make_unique<JournalFile>(fs_, stack_.state_dir, stack_.name);
+        if (!file_->load()) return;
+        throw Error(Code::failed, fmt::format("an earlier restore of {} is unfinished", stack_.name),
+                    "finish it with `ingot restore --resume`, or take it back with `ingot restore --undo`");
+    }
+
+    void pick() {
+        journal_.restore_id = result_.restore_id = new_restore_id();
+        journal_.stack = stack_.name;
+        journal_.snapshot = snapshot_.id;
+        journal_.started_ms = wall_now_ms();
+        for (const ManifestSource* source : wanted_sources(snapshot_, options_.only)) make(*source);
+        // Engines may wait for locks, and fail; trees are quick to take back. So engines go first.
+        std::ranges::stable_sort(targets_, std::greater(), [](const auto& target) { return target->journal().engine; });
+        result_.targets = targets_.size();
+        reached(RestoreState::picked, "restore.picked");
+    }
+
+    void make(const ManifestSource& source) {
+        TargetInput input;
+        input.repository = &repository_;
+        input.content = &content_;
+        input.source = &source;
+        input.stack = &stack_;
+        input.driver = &require_driver(stack_, source);
+        input.fs = &fs_;
+        input.progress = &progress_;
+        input.spool_dir = repository_.spool_dir();
+        input.stage_name = fmt::format(".ingot-{}-{}", journal_.restore_id, targets_.size());
+        input.work_dir = join(stack_.state_dir, fmt::format("restore-{}-{}", journal_.restore_id, targets_.size()));
+        input.list_changes = options_.dry_run;
+        targets_.push_back(make_target(input));
+    }
+
+    void check() {
+        std::vector<SpaceNeed> needs;
+        for (const auto& target : targets_) {
+            check_interrupted();
+            target->check();
+            add_counts(target->counts());
+            for (const SpaceNeed& need : target->needs()) needs.push_back(need);
+        }
+        require_space(needs);
+        std::erase_if(targets_, [](const auto& target) { return target->unchanged(); });
+        for (const auto& target : targets_) journal_.targets.push_back(target->journal());
+        reached(RestoreState::checked, "restore.checked");
+    }
+
+    void stage() {
+        for (const auto& target : targets_) {
+            check_interrupted();
+            target->stage(result_);
+        }
+        reached(RestoreState::staged, "restore.staged");
+    }
+
+    // Writers are stopped here once hooks are configured; every engine must still answer.
+    void stop() {
+        check_interrupted();
+        reached(RestoreState::stopped, "restore.stopped");
+    }
+
+    void swap() {
+        int64_t first_ns = 0;
+        for (size_t i = 0; i < targets_.size(); ++i) {
+            targets_[i]->prepare_swap();
+            journal_.targets[i].swap_begun = true;
+            file_->save(journal_);
+            step("restore.swap-begun");
+            if (first_ns == 0) first_ns = mono_now_ns();
+            targets_[i]->swap(result_);
+            journal_.targets[i].swapped = true;
+            step("restore.target-swapped");
+        }
+        result_.outage_ms = first_ns == 0 ? 0 : (mono_now_ns() - first_ns) / 1'000'000;
+        reached(RestoreState::swapped, "restore.swapped");
+    }
+
+    // Writers are started and probes are run here once they are configured.
+    void probe() {}
+
+    void prove() {
+        try {
+            reached(RestoreState::proven, "restore.proven");
+        } catch (const Error& error) {
+            // The journal on the disk may say either. It must say `swapped` again before anything is swapped back.
+            journal_.state = RestoreState::swapped;
+            try {
+                file_->save(journal_);
+            } catch (const Error&) {
+                throw Error(Code::rollback_incomplete,
+                            fmt::format("the snapshot is live and complete, but the restore journal cannot be written: {}", error.what()),
+                            "mend the file system of the state directory, then run `ingot restore --resume`");
+            }
+            throw;
+        }
+    }
+
+    void clean() {
+        for (const std::string& line : clean_all(fs_, *file_, journal_)) {
+            result_.problems.push_back("left behind: " + line + "; `ingot restore --resume` tries to remove it again");
+        }
+    }
+
+    static Error as_error(const std::exception& error) {
+        if (const auto* known = dynamic_cast<const Error*>(&error)) return *known;
+        return {Code::failed, error.what()};  // no memory, no threads: undone like any other
+    }
+
+    // Before the first swap: the stages go, the live state was not touched.
+    [[noreturn]] void abandon(const Error& error) {
+        targets_.clear();
+        std::string left;
+        if (file_ && saved_) {
+            for (const std::string& line : clean_all(fs_, *file_, journal_)) left += "; left behind: " + line;
+        }
+        throw Error(error.code(), fmt::format("{}; nothing was changed{}", error.what(), left),
+                    left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
+    }
+
+    [[noreturn]] void roll_back(const Error& error) {
+        if (error.code() == Code::rollback_incomplete) throw error;
+        targets_.clear();
+        try {
+            undo_all(fs_, stack_, *file_, journal_);
+        } catch (const Error& undo_error) {
+            throw Error(Code::rollback_incomplete, fmt::format("{}; then taking the restore back failed: {}", error.what(), undo_error.what()),
+                        undo_error.hint());
+        }
+        std::string left;
+        for (const std::string& line : clean_all(fs_, *file_, journal_)) left += "; left behind: " + line;
+        throw Error(Code::rolled_back, fmt::format("{}; the restore was taken back, the old state is live{}", error.what(), left), error.hint());
+    }
+
+    // Durable before the next step may run.
+    void reached(RestoreState state, const char* name) {
+        if (options_.dry_run) return;
+        journal_.state = state;
+        saved_ = true;
+        file_->save(journal_);
+        step(name);
+    }
+
+    void add_counts(const RestoreResult& counts) {
+        result_.unchanged += counts.unchanged;
+        result_.replaced += counts.replaced;
+        result_.added += counts.added;
+        result_.removed += counts.removed;
+        result_.metadata += counts.metadata;
+        result_.changes.insert(result_.changes.end(), counts.changes.begin(), counts.changes.end());
+    }
+
+    RestoreResult finished(const char* outcome) {
+        result_.outcome = outcome;
+        result_.duration_ms = (mono_now_ns() - started_ns_) / 1'000'000;
+        return std::move(result_);
+    }
+
+    Repository& repository_;
+    const Snapshot& snapshot_;
+    Stack& stack_;
+    FileSystem& fs_;
+    const RestoreOptions& options_;
+    Progress& progress_;
+    RepositoryContent content_;
+    std::unique_ptr<JournalFile> file_;
+    Journal journal_;
+    bool saved_ = false;  // there may be a journal on the disk
+    std::vector<std::unique_ptr<Target>> targets_;
+    RestoreResult result_;
+    const int64_t started_ns_ = mono_now_ns();
+};
+
+}  // namespace
+
+RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs, const RestoreOptions& options,
+                      Progress& progress) {
+    if (!options.to.empty()) {
+        require_apart(options.to, stack);
+        return write_to_folder(repository, snapshot, fs, options, progress);
+    }
+    return Restoration(repository, snapshot, stack, fs, options, progress).run();
+}
+
+RestoreResult restore_to_folder(Repository& repository, const Snapshot& snapshot, FileSystem& fs, const RestoreOptions& options,
+                                Progress& progress) {
+    return write_to_folder(repository, snapshot, fs, options, progress);
+}
+
+}  // namespace ingot

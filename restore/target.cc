@@ -1,0 +1,52 @@
+#include "restore/target.h"
+
+#include <fmt/format.h>
+
+#include "restore/engine_swap.h"
+#include "restore/stage_folder.h"
+#include "restore/tree_swap.h"
+#include "restore/tree_target.h"
+
+namespace ingot {
+
+Driver* find_driver_of(const Stack& stack, const std::string& source) {
+    for (const std::unique_ptr<Driver>& driver : stack.sources) {
+        if (driver->spec().name == source) return driver.get();
+    }
+    return nullptr;
+}
+
+std::unique_ptr<Target> make_target(const TargetInput& input) {
+    if (std::unique_ptr<Target> engine = EngineSwap::make(input)) return engine;
+    return std::make_unique<TreeTarget>(input);
+}
+
+static void undo_engine(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+    Driver* driver = find_driver_of(stack, target.source);
+    std::unique_ptr<EngineTarget> engine;
+    if (driver != nullptr) engine = driver->engine_target({&fs, target.staged_dir, target.work_dir});
+    if (engine == nullptr) {
+        throw Error(Code::rollback_incomplete,
+                    fmt::format("source {} ({}) is no longer in the config: its old state is in {}", target.source, target.driver,
+                                printable(target.work_dir)),
+                    "put the source back into the config, then run `ingot restore --resume`");
+    }
+    engine->undo();
+}
+
+void undo_target(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+    try {
+        if (target.engine) return undo_engine(fs, stack, target);
+        TreeSwap(fs, tree_plan_path(target.work_dir)).undo();
+    } catch (const Error& error) {
+        const std::string hint = error.hint().empty() ? "mend what is named, then run `ingot restore --resume`" : error.hint();
+        throw Error(Code::rollback_incomplete, fmt::format("putting back the old state of {}: {}", target.source, error.what()), hint);
+    }
+}
+
+void clean_target(FileSystem& fs, const JournalTarget& target) {
+    for (const std::string& folder : target.stage_dirs) remove_stage_folder(fs, folder);
+    if (!target.engine) remove_tree(fs, target.work_dir);
+}
+
+}  // namespace ingot

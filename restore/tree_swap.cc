@@ -1,0 +1,193 @@
+#include "restore/tree_swap.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/step.h"
+
+namespace ingot {
+namespace {
+
+// A list of problems for a person: the first few, and how many more.
+std::string joined(const std::vector<std::string>& lines) {
+    constexpr size_t kShown = 5;
+    std::string out;
+    for (size_t i = 0; i < lines.size() && i < kShown; ++i) out += (i == 0 ? "" : "; ") + lines[i];
+    if (lines.size() > kShown) out += fmt::format("; and {} more", lines.size() - kShown);
+    return out;
+}
+
+std::string folder_of(const std::string& path) {
+    const size_t slash = path.find_last_of('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+bool has_inode(const std::optional<LiveStat>& live, uint64_t inode) { return live && live->inode == inode; }
+
+}  // namespace
+
+TreeSwap::TreeSwap(FileSystem& fs, const std::string& plan_path) : fs_(fs), plan_(fs, plan_path) {
+    for (const std::string& anchor : plan_.plan().anchors) anchors_.emplace_back(anchor);
+    for (const std::string& stage : plan_.plan().stages) stages_.emplace_back(stage);
+}
+
+TreeSwap::Done TreeSwap::is_done(const TreeOp& op) const {
+    const std::optional<LiveStat> at_live = live(op).look();
+    const std::optional<LiveStat> at_stage = staged(op).look();
+    switch (op.kind) {
+        case OpKind::exchange:
+            if (has_inode(at_live, op.old.inode) && has_inode(at_stage, op.new_inode)) return Done::no;
+            return has_inode(at_live, op.new_inode) && has_inode(at_stage, op.old.inode) ? Done::yes : Done::neither;
+        case OpKind::add:
+            if (!at_live && has_inode(at_stage, op.new_inode)) return Done::no;
+            return has_inode(at_live, op.new_inode) && !at_stage ? Done::yes : Done::neither;
+        case OpKind::remove:
+            if (has_inode(at_live, op.old.inode) && !at_stage) return Done::no;
+            return !at_live && has_inode(at_stage, op.old.inode) ? Done::yes : Done::neither;
+        case OpKind::metadata:
+            break;
+    }
+    return Done::neither;
+}
+
+void TreeSwap::require_unchanged(const TreeOp& op, const std::optional<LiveStat>& now, const std::string& name) const {
+    const bool folder = now && S_ISDIR(now->type);
+    bool same = now && now->inode == op.old.inode && now->type == op.old.type;
+    if (same && !folder) same = now->size == op.old.size && now->mtime_ns == op.old.mtime_ns;
+    if (!same) {
+        throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore", printable(name)),
+                    "stop what writes there, then run the restore again");
+    }
+}
+
+void TreeSwap::rename(const TreeOp& op, bool back) {
+    const Reached at_live = live(op);
+    const Reached at_stage = staged(op);
+    at_live.run([&](const std::string& live_path) {
+        at_stage.run([&](const std::string& stage_path) {
+            if (op.kind == OpKind::exchange) return fs_.rename(stage_path, live_path, Rename::exchange);
+            const bool to_live = (op.kind == OpKind::add) != back;
+            fs_.rename(to_live ? stage_path : live_path, to_live ? live_path : stage_path, Rename::no_replace);
+        });
+    });
+}
+
+void TreeSwap::carry_out(const TreeOp& op) {
+    const Done done = is_done(op);
+    if (done == Done::yes) return;
+    const std::string name = live(op).name();
+    if (op.kind != OpKind::add) {
+        const std::optional<LiveStat> now = live(op).look();
+        require_unchanged(op, now, name);
+        const bool touched = (op.old.ctime_ns != 0 && now->ctime_ns != op.old.ctime_ns) ||
+                             (S_ISDIR(now->type) && subtree_fingerprint(anchors_.at(op.anchor), op.path) != op.old.below);
+        if (touched) require_unchanged(op, std::nullopt, name);
+    }
+    if (done == Done::neither) require_unchanged(op, std::nullopt, name);
+    rename(op, false);
+    // Whoever replaced the entry in the moment between the look and the rename has his in the stage now: that counts as a change too.
+    if (op.kind != OpKind::add) require_unchanged(op, staged(op).look(), name);
+}
+
+std::vector<std::string> TreeSwap::set_metadata(const TreeOp& op, const Metadata& metadata) const {
+    const Reached reached = live(op);
+    const std::optional<LiveStat> now = reached.look();
+    if (!has_inode(now, op.old.inode) || now->type != op.old.type) {
+        throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore", printable(reached.name())),
+                    "stop what writes there, then run the restore again");
+    }
+    std::vector<std::string> problems = apply_metadata(reached.path(), metadata, S_ISLNK(op.old.type));
+    for (std::string& line : problems) line = reached.spoken(std::move(line));
+    return problems;
+}
+
+std::vector<std::string> TreeSwap::swap() {
+    std::vector<std::string> problems;
+    for (size_t i = 0; i < plan_.moves(); ++i) {
+        carry_out(plan_.op(i));
+        step("restore.op");
+    }
+    for (size_t i = plan_.moves(); i < plan_.size(); ++i) {
+        const TreeOp op = plan_.op(i);
+        if (!op.after) continue;
+        for (std::string& line : set_metadata(op, *op.after)) problems.push_back(std::move(line));
+        step("restore.op");
+    }
+    sync_touched();
+    return problems;
+}
+
+void TreeSwap::sync_touched() {
+    std::set<std::pair<uint32_t, std::string>> folders;
+    for (size_t i = 0; i < plan_.size(); ++i) {
+        const TreeOp op = plan_.op(i);
+        folders.emplace(op.anchor, S_ISDIR(op.old.type) && op.kind == OpKind::metadata ? op.path : folder_of(op.path));
+    }
+    for (const Beneath& stage : stages_) {
+        fs_.sync_dir(stage.folder());
+        // Metadata of files: a journaling file system writes its changes in order, so a file made and synced after them carries them along.
+        const std::string barrier = join(stage.folder(), "barrier");
+        if (fs_.exists(barrier)) fs_.remove(barrier);
+        fs_.create(barrier, 0600)->sync();
+        fs_.remove(barrier);
+    }
+    for (const auto& [anchor, path] : folders) {
+        anchors_.at(anchor).inside(path).run([&](const std::string& folder) { fs_.sync_dir(folder); });
+    }
+}
+
+void TreeSwap::undo_move(const TreeOp& op) {
+    if (is_done(op) == Done::yes) return rename(op, true);
+    const Reached at_live = live(op);
+    const Reached at_stage = staged(op);
+    const std::optional<LiveStat> live_now = at_live.look();
+    const std::optional<LiveStat> stage_now = at_stage.look();
+    if (op.kind == OpKind::add) {
+        // Not added; what someone else put there meanwhile is his. Added and then replaced: his too, but it was not there before.
+        if (!live_now || has_inode(stage_now, op.new_inode)) return;
+        throw Error(Code::failed, fmt::format("{} was not there before the restore, and is someone else's now: remove it if it is not wanted",
+                                              printable(at_live.name())));
+    }
+    if (has_inode(live_now, op.old.inode)) return;
+    if (!has_inode(stage_now, op.old.inode)) {
+        throw Error(Code::failed, fmt::format("the old {} is neither there nor at {}", printable(at_live.name()), printable(at_stage.name())));
+    }
+    throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore; the old one is {}: move it back by hand",
+                                          printable(at_live.name()), printable(at_stage.name())));
+}
+
+void TreeSwap::undo_once(std::vector<std::string>& problems) {
+    const auto attempt = [&](auto&& call) {
+        try {
+            call();
+        } catch (const Error& error) {
+            problems.push_back(error.what());  // the others are still put back
+        }
+    };
+    for (size_t i = plan_.moves(); i-- > 0;) {
+        attempt([&] { undo_move(plan_.op(i)); });
+        step("restore.undo-op");
+    }
+    for (size_t i = plan_.moves(); i < plan_.size(); ++i) {
+        attempt([&] {
+            const TreeOp op = plan_.op(i);
+            for (std::string& line : set_metadata(op, op.before)) problems.push_back(std::move(line));
+        });
+    }
+    attempt([&] { sync_touched(); });
+}
+
+void TreeSwap::undo() {
+    std::vector<std::string> problems;
+    undo_once(problems);
+    if (problems.empty()) return;
+    problems.clear();  // what failed once may pass now, and what was done is seen to be done
+    undo_once(problems);
+    if (problems.empty()) return;
+    throw Error(Code::rollback_incomplete, joined(problems), "mend what is named, then run `ingot restore --resume`");
+}
+
+}  // namespace ingot

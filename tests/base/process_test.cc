@@ -1,0 +1,130 @@
+#include "base/process.h"
+
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace ingot {
+namespace {
+
+int open_descriptors() {
+    int n = 0;
+    DIR* dir = opendir("/proc/self/fd");
+    while (readdir(dir) != nullptr) ++n;
+    closedir(dir);
+    return n;
+}
+
+Code code_of(const Command& command) {
+    try {
+        run(command);
+    } catch (const Error& error) {
+        return error.code();
+    }
+    return Code::usage;
+}
+
+TEST(Process, ReturnsOutputAndStatus) {
+    const CommandResult result = run(Command::shell("echo out; echo err >&2; exit 3", ""));
+    EXPECT_EQ(result.status, 3);
+    EXPECT_EQ(result.out, "out\n");
+    EXPECT_EQ(result.err, "err\n");
+}
+
+TEST(Process, ReportsTheSignalThatEndedIt) { EXPECT_EQ(run(Command::shell("kill -9 $$", "")).status, 128 + 9); }
+
+TEST(Process, RunsInTheFolderWithTheEnvironmentGiven) {
+    ::setenv("INGOT_TEST_KEPT", "kept", 1);
+    ::setenv("INGOT_TEST_REPLACED", "old", 1);
+    Command command = Command::shell("pwd; echo $INGOT_TEST_KEPT $INGOT_TEST_REPLACED", "/tmp");
+    command.environment = {{"INGOT_TEST_REPLACED", "new"}};
+    EXPECT_EQ(run(command).out, "/tmp\nkept new\n");
+}
+
+TEST(Process, PassesMuchInputThroughWithoutADeadlock) {
+    Command command;
+    command.argv = {"cat"};
+    command.input.assign(3 << 20, 'x');
+    command.output_limit_bytes = 10 << 20;
+    EXPECT_EQ(run(command).out.size(), command.input.size());
+}
+
+TEST(Process, SurvivesAChildThatDoesNotReadItsInput) {
+    Command command;
+    command.argv = {"true"};
+    command.input.assign(3 << 20, 'x');
+    EXPECT_EQ(run(command).status, 0);
+}
+
+TEST(Process, DropsOutputBeyondTheLimit) {
+    Command command = Command::shell("head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2", "");
+    command.output_limit_bytes = 1000;
+    const CommandResult result = run(command);
+    EXPECT_EQ(result.status, 0);
+    EXPECT_EQ(result.out.size(), 1000u);
+    EXPECT_EQ(result.err.size(), 1000u);
+}
+
+TEST(Process, EndsTheWholeGroupAtTheTimeLimit) {
+    const std::string file = "/tmp/ingot-process-test-" + std::to_string(getpid());
+    Command command = Command::shell("(trap '' TERM; sleep 30 & echo $! > " + file + "; wait; sleep 30) & wait", "");
+    command.limit_ms = 300;
+    const int64_t before = mono_now_ns();
+    EXPECT_EQ(code_of(command), Code::failed);
+    EXPECT_LT(mono_now_ns() - before, 5'000'000'000);
+    const std::string pid = run(Command::shell("cat " + file + "; rm " + file, "")).out;
+    for (int i = 0; i < 100 && ::kill(std::stoi(pid), 0) == 0; ++i) {
+        const std::string state = run(Command::shell("cut -d' ' -f3 /proc/" + std::to_string(std::stoi(pid)) + "/stat", "")).out;
+        if (state == "Z\n" || state.empty()) break;
+        ASSERT_LT(i, 99) << "the grandchild lives on";
+    }
+}
+
+TEST(Process, DoesNotWaitForWhatIsLeftInTheBackground) {
+    const int64_t before = mono_now_ns();
+    EXPECT_EQ(run(Command::shell("sleep 5 & echo started", "")).out, "started\n");
+    EXPECT_LT(mono_now_ns() - before, 3'000'000'000);
+}
+
+TEST(Process, GivesTheChildThreeDescriptorsAndLeavesNoneOpen) {
+    const int leaked = ::dup(0);  // not close-on-exec
+    const int before = open_descriptors();
+    EXPECT_EQ(run(Command::shell("ls /proc/$$/fd | tr '\\n' ' '", "")).out, "0 1 2 ");
+    EXPECT_EQ(open_descriptors(), before);
+    ::close(leaked);
+}
+
+TEST(Process, LeavesNoZombie) {
+    run(Command::shell("true", ""));
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+    EXPECT_EQ(errno, ECHILD);
+}
+
+TEST(Process, NamesAProgramThatIsNotThere) {
+    Command command;
+    command.argv = {"/nonexistent/program"};
+    EXPECT_EQ(code_of(command), Code::failed);
+    EXPECT_EQ(code_of(Command::shell("true", "/nonexistent/folder")), Code::failed);
+}
+
+TEST(Process, CheckedQuotesTheLastLineOfStandardError) {
+    try {
+        run_checked(Command::shell("echo first >&2; echo 'the reason' >&2; exit 7", ""), "the version command");
+        FAIL();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_NE(std::string(error.what()).find("the version command"), std::string::npos);
+        EXPECT_NE(std::string(error.what()).find("status 7: the reason"), std::string::npos);
+    }
+}
+
+}  // namespace
+}  // namespace ingot
