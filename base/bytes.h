@@ -62,7 +62,7 @@ private:
     static void check_name_length(size_t got, size_t wanted);
 };
 
-void throw_name_length(size_t got, size_t wanted);
+[[noreturn]] void throw_name_length(size_t got, size_t wanted);
 
 template <class Tag, size_t N>
 void Name<Tag, N>::check_name_length(size_t got, size_t wanted) {

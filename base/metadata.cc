@@ -80,7 +80,8 @@ public:
         }
         if (!is_symlink_) {
             set_attributes(wish);
-            // A change of owner clears the set-user-id bit, an ACL changes the group bits: look again before the mode is compared.
+            // A change of owner clears the set-user-id bit, an ACL changes the group bits: look again before the mode is
+            // compared.
             if (!look(st)) return problems_;
             if ((st.st_mode & 07777) != wish.mode && ::fchmodat(AT_FDCWD, path_.c_str(), wish.mode, AT_SYMLINK_NOFOLLOW) != 0) {
                 problem(fmt::format("mode {:04o}", wish.mode));
@@ -116,7 +117,8 @@ private:
         }
         for (const auto& [name, value] : there) {
             const bool kept = std::any_of(wish.xattrs.begin(), wish.xattrs.end(), [&](const auto& x) { return x.first == name; });
-            if (!kept && ::lremovexattr(path_.c_str(), name.c_str()) != 0) problem("removal of extended attribute " + printable(name));
+            if (!kept && ::lremovexattr(path_.c_str(), name.c_str()) != 0)
+                problem("removal of extended attribute " + printable(name));
         }
         for (const auto& wished : wish.xattrs) {
             if (std::find(there.begin(), there.end(), wished) != there.end()) continue;

@@ -201,8 +201,13 @@ void write_some(Fd& to, std::string_view& input) {
 class Conversation {
 public:
     Conversation(const Command& command, Child& child, Fd in, Fd out, Fd err)
-        : command_(command), child_(child), in_(std::move(in)), out_(std::move(out)), err_(std::move(err)),
-          input_(command.input), deadline_ns_(mono_now_ns() + command.limit_ms * 1'000'000) {
+        : command_(command),
+          child_(child),
+          in_(std::move(in)),
+          out_(std::move(out)),
+          err_(std::move(err)),
+          input_(command.input),
+          deadline_ns_(mono_now_ns() + command.limit_ms * 1'000'000) {
         for (const Fd* fd : {&in_, &out_, &err_}) {
             if (fd->get() >= 0) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
         }
@@ -218,8 +223,8 @@ public:
         while ((out_.get() >= 0 || err_.get() >= 0) && mono_now_ns() < drain_until) exchange(drain_until, result);
         if (killed_) {
             child_.kill_group(SIGKILL);  // those of the group that outlived SIGTERM
-            throw Error(Code::failed, fmt::format("{} ran longer than {} and was ended", shown(command_),
-                                                  human_duration(command_.limit_ms)));
+            throw Error(Code::failed,
+                        fmt::format("{} ran longer than {} and was ended", shown(command_), human_duration(command_.limit_ms)));
         }
     }
 
@@ -233,7 +238,9 @@ private:
 
     void exchange(int64_t until_ns, CommandResult& result) {
         const bool alive = !child_.ended();
-        std::array<pollfd, 4> fds = {{{in_.get(), POLLOUT, 0}, {out_.get(), POLLIN, 0}, {err_.get(), POLLIN, 0},
+        std::array<pollfd, 4> fds = {{{in_.get(), POLLOUT, 0},
+                                      {out_.get(), POLLIN, 0},
+                                      {err_.get(), POLLIN, 0},
                                       {alive ? child_.pidfd() : -1, POLLIN, 0}}};
         int64_t wait_ms = std::clamp<int64_t>((until_ns - mono_now_ns() + 999'999) / 1'000'000, 0, 60'000);
         if (alive && child_.pidfd() < 0) wait_ms = std::min(wait_ms, kTickMs);

@@ -24,7 +24,7 @@ bool file_or_keep(Invocation& run, const RepositoryId& id, const std::vector<Att
         for (; filed < attestations.size(); ++filed) file_attestation(*repository, attestations[filed]);
         return true;
     } catch (const Error& error) {
-        if (error.code() == Code::interrupted || error.code() == Code::tampered) throw;
+        if (error.code() == Code::interrupted) throw;
         for (; filed < attestations.size(); ++filed) keep_pending(run.fs, run.state_dir(), id, attestations[filed]);
         run.out.note(fmt::format("what was verified is recorded by the next command that writes ({})", error.what()));
         return false;
@@ -60,12 +60,14 @@ int cmd_verify(Invocation& run) {
     }
     const int exit = exit_code(report.findings);
     bool attested = false;
-    // A sample proves the packs it read, and no snapshot.
-    if (exit == kExitDone && arguments.sample >= 1 && !snapshots.empty()) {
+    // A sample proves the packs it read, and no snapshot; damage is laid to a snapshot where only one was read.
+    std::vector<Attestation> attestations;
+    if (exit == kExitDone ? arguments.sample >= 1 : snapshots.size() == 1) {
+        for (const Snapshot& snapshot : snapshots) attestations.push_back(verified_attestation(snapshot, report));
+    }
+    if (!attestations.empty()) {
         const RepositoryId id = repository->id();
         repository.reset();
-        std::vector<Attestation> attestations;
-        for (const Snapshot& snapshot : snapshots) attestations.push_back(verified_attestation(snapshot, report));
         attested = file_or_keep(run, id, attestations);
     }
     const int64_t duration_ms = (mono_now_ns() - began_ns) / 1'000'000;
@@ -88,7 +90,9 @@ int cmd_verify(Invocation& run) {
         .add("packs_recent", report.packs_recent)
         .add("segments", report.segments);
     object.add("chunks", report.chunks).add("bytes", report.bytes).add("findings", static_cast<uint64_t>(report.findings.size()));
-    object.add("attested", attested).add("duration_s", static_cast<double>(duration_ms) / 1000).add("exit", exit);
+    object.add("attested", attested && exit == kExitDone)
+        .add("duration_s", static_cast<double>(duration_ms) / 1000)
+        .add("exit", exit);
     run.out.object(object);
     return exit;
 }

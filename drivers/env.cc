@@ -48,8 +48,12 @@ private:
     static std::string contents(const std::string& live) {
         auto file = std::make_unique<SourceFile>(-1, live, live);
         const PinnedStat stat = pinned_stat(file->stat());
-        FileStream::Opened opened{.live_path = live, .shown = live, .length = std::min(stat.size, kCountedBytes), .growing = false,
-                                  .stat = stat, .skip_holes = false};
+        FileStream::Opened opened{.live_path = live,
+                                  .shown = live,
+                                  .length = std::min(stat.size, kCountedBytes),
+                                  .growing = false,
+                                  .stat = stat,
+                                  .skip_holes = false};
         std::string out(opened.length, '\0');
         FileStream stream(std::move(file), opened, [] {});
         for (size_t done = 0; done < out.size();) {

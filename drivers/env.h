@@ -17,6 +17,7 @@ public:
     std::unique_ptr<Pin> pin() override;
     // Parses every file.
     Facts open_artifact(const std::string& dir) override;
+    bool artifact_needs_files() const override { return true; }
 };
 
 }  // namespace ingot

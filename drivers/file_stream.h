@@ -1,10 +1,10 @@
 // Reading one file of a tree, so that what was read is one state of it.
 //
-// The file is opened without following links and never blocks. settled() compares the open file, and the name, with what they were
-// at the open: size, times, inode. A growing file is read to the length it was pinned at, and may be longer by then.
+// The file is opened without following links and never blocks. settled() compares the open file, and the name, with what they
+// were at the open: size, times, inode. A growing file is read to the length it was pinned at, and may be longer by then.
 //
-// Holes of a sparse file that nobody changed for a minute are skipped with SEEK_DATA; of any other file every byte is read, because
-// file systems have been known to call unwritten data a hole.
+// Holes of a sparse file that nobody changed for a minute are skipped with SEEK_DATA; of any other file every byte is read,
+// because file systems have been known to call unwritten data a hole.
 //
 // Thread safety: one thread. Errors: Error{source}.
 #pragma once
@@ -42,10 +42,10 @@ class FileStream : public Stream {
 public:
     struct Opened {
         std::string live_path;
-        std::string shown;        // for errors
+        std::string shown;  // for errors
         uint64_t length = 0;
-        bool growing = false;     // only the first `length` bytes must stay
-        PinnedStat stat;          // at the open
+        bool growing = false;  // only the first `length` bytes must stay
+        PinnedStat stat;       // at the open
         bool skip_holes = false;
     };
     // `when_settled` is told the first time settled() finds that all is well.

@@ -49,10 +49,10 @@ Facts FilesDriver::open_artifact(const std::string& dir) {
     TreeRules all;
     all.stack_root = dir;
     all.roots = {{.listing_path = dir, .live_path = dir}};
-    Spool spool(spec().spool_dir);
+    Spool entries(spec().spool_dir), folders(spec().spool_dir);
     TreeTotals totals;
     try {
-        totals = walk_tree(all, spool).totals;
+        totals = walk_tree(all, entries, folders).totals;
     } catch (const Error& error) {
         throw error.code() == Code::source ? error.as(Code::damaged) : error;
     }

@@ -18,6 +18,7 @@ public:
     bool excluded(const std::string& listing_path) const override;
     // Nothing to open but what is there: counts files, folders and bytes.
     Facts open_artifact(const std::string& dir) override;
+    bool artifact_needs_files() const override { return false; }
 
 protected:
     const TreeRules& rules() const { return rules_; }

@@ -15,7 +15,8 @@ constexpr DriverKey kFilesKeys[] = {
     {"path", KeyType::text, false, "a file or folder, absolute or relative to the stack's root"},
     {"paths", KeyType::text_list, false, "several of them"},
     {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"*.tmp\", \"cache/**\""},
-    {"growing", KeyType::text_list, false, "patterns of files that are appended to, and are pinned at their size: \"logs/*.log\""},
+    {"growing", KeyType::text_list, false,
+     "patterns of files that are appended to, and are pinned at their size: \"logs/*.log\""},
 };
 
 constexpr DriverKey kEnvKeys[] = {

@@ -53,12 +53,14 @@ std::string path_in_artifact(const std::string& dir, const std::string& listing_
 
 std::vector<SourceRoot> roots_from(const SourceSpec& spec) {
     if (spec.paths.empty()) {
-        throw Error(Code::usage, fmt::format("source {} names no path", spec.name), "add `path = \"...\"` or `paths = [...]` to it");
+        throw Error(Code::usage, fmt::format("source {} names no path", spec.name),
+                    "add `path = \"...\"` or `paths = [...]` to it");
     }
     std::vector<SourceRoot> all;
     for (const std::string& path : spec.paths) {
         if (path.empty() || path.find('\0') != std::string::npos) {
-            throw Error(Code::usage, fmt::format("source {} names the path \"{}\", which cannot be one", spec.name, printable(path)),
+            throw Error(Code::usage,
+                        fmt::format("source {} names the path \"{}\", which cannot be one", spec.name, printable(path)),
                         "name a file or folder, absolute or relative to the stack's root");
         }
         std::string live = live_path_from(spec.root, path);
@@ -67,7 +69,8 @@ std::vector<SourceRoot> roots_from(const SourceSpec& spec) {
     }
     std::sort(all.begin(), all.end(),
               [](const SourceRoot& a, const SourceRoot& b) { return listing_less(a.listing_path, b.listing_path); });
-    // A folder stands right before what it holds, but the stack's root itself is listed under its absolute path: every pair is looked at.
+    // A folder stands right before what it holds, but the stack's root itself is listed under its absolute path: every pair is
+    // looked at.
     std::vector<SourceRoot> out;
     for (const SourceRoot& root : all) {
         const bool held = std::any_of(all.begin(), all.end(), [&](const SourceRoot& other) {

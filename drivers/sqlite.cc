@@ -117,7 +117,8 @@ private:
 
     void describe() {
         struct stat st {};
-        if (::stat(root_.live_path.c_str(), &st) != 0) throw Error::from_errno("looking at", root_.live_path, errno, Code::source);
+        if (::stat(root_.live_path.c_str(), &st) != 0)
+            throw Error::from_errno("looking at", root_.live_path, errno, Code::source);
         entry_.path = root_.listing_path;
         entry_.mode = st.st_mode & 07777;
         entry_.uid = st.st_uid;
@@ -141,8 +142,9 @@ private:
         }
         release();
         if (spool->size() != geometry_.size) {
-            throw Error(Code::source, fmt::format("the copy of {} has {} bytes where its pin says {}", printable(root_.live_path),
-                                                  spool->size(), geometry_.size),
+            throw Error(Code::source,
+                        fmt::format("the copy of {} has {} bytes where its pin says {}", printable(root_.live_path),
+                                    spool->size(), geometry_.size),
                         "take the snapshot again; if it stays so, report it");
         }
         spool_ = std::move(spool);
@@ -173,7 +175,8 @@ private:
 SqliteDriver::SqliteDriver(SourceSpec source_spec) : Driver(std::move(source_spec)) {
     const std::vector<SourceRoot> all = roots_from(spec());
     if (all.size() != 1) {
-        throw Error(Code::usage, fmt::format("source {} names {} databases", spec().name, all.size()), "declare one source for each");
+        throw Error(Code::usage, fmt::format("source {} names {} databases", spec().name, all.size()),
+                    "declare one source for each");
     }
     root_ = all.front();
 }
@@ -221,8 +224,6 @@ Facts SqliteDriver::open_artifact(const std::string& dir) {
     return out;
 }
 
-std::unique_ptr<EngineTarget> SqliteDriver::engine_target(const TargetSpec& target) {
-    return make_sqlite_target(target, root_);
-}
+std::unique_ptr<EngineTarget> SqliteDriver::engine_target(const TargetSpec& target) { return make_sqlite_target(target, root_); }
 
 }  // namespace ingot

@@ -1,8 +1,8 @@
 // The driver of SQLite databases (docs/drivers/sqlite.md).
 //
-// Pin: one connection with an open read transaction. In WAL mode writers go on, and the pinned state is copied into a spool at the
-// first open(); with a rollback journal the transaction keeps writers from committing, so the copy is made within pin() and the lock
-// released before it returns.
+// Pin: one connection with an open read transaction. In WAL mode writers go on, and the pinned state is copied into a spool at
+// the first open(); with a rollback journal the transaction keeps writers from committing, so the copy is made within pin() and
+// the lock released before it returns.
 //
 // Thread safety: as any Driver. Errors: as any Driver.
 #pragma once

@@ -25,8 +25,8 @@ SqliteConnection::SqliteConnection(const std::string& path, Use use, int64_t bus
         throw sqlite_error(result_of(e), e.what(), "opening", path, code);
     }
     sqlite3_extended_result_codes(handle(), 1);
-    // Hostile bytes must not run code of the schema's choosing, nor write outside of SQL. (A spool needs journal_mode = OFF, which is
-    // not to be had then.)
+    // Hostile bytes must not run code of the schema's choosing, nor write outside of SQL. (A spool needs journal_mode = OFF,
+    // which is not to be had then.)
     if (use != Use::spool) sqlite3_db_config(handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     if (use == Use::live) {
@@ -88,11 +88,13 @@ Error sqlite_error(int result, std::string_view message, std::string_view doing,
                     "restore it (`ingot restore golden`), or save what can be read with `sqlite3 FILE .recover`"};
         case SQLITE_CANTOPEN:
             return {code, what + "it cannot be opened",
-                    "check that the file is there, and that it and its folder may be written: in WAL mode SQLite needs that even for reading"};
+                    "check that the file is there, and that it and its folder may be written: in WAL mode SQLite needs that even "
+                    "for reading"};
         case SQLITE_READONLY:
         case SQLITE_PERM:
         case SQLITE_AUTH:
-            return {code, fmt::format("{}{}", what, printable(message)), "run as the database's owner or as root, on a writable file system"};
+            return {code, fmt::format("{}{}", what, printable(message)),
+                    "run as the database's owner or as root, on a writable file system"};
         case SQLITE_FULL:
             return {Code::failed, what + "no space left", "free some space on that file system, then run the command again"};
         case SQLITE_NOMEM:
@@ -116,7 +118,8 @@ std::string lock_holder(const std::string& database_path) {
         std::string number, kind, how, mode, inode;
         int pid = 0;
         fields >> number >> kind >> how >> mode >> pid >> inode;
-        if (kind == "->" || pid <= 0 || pid == ::getpid() || inode.empty() || (inode != wanted[0] && inode != wanted[1])) continue;
+        if (kind == "->" || pid <= 0 || pid == ::getpid() || inode.empty() || (inode != wanted[0] && inode != wanted[1]))
+            continue;
         std::ifstream comm(fmt::format("/proc/{}/comm", pid));
         std::string name;
         std::getline(comm, name);

@@ -1,7 +1,7 @@
 // A connection to a SQLite database: opened so that it never checkpoints, never creates, and never waits for ever.
 //
-// A database of the application is opened for reading and writing, because only then can SQLite recover what a crash left; but with
-// no checkpoint, not on close either: SQLite 3.7.0 to 3.51.2 can lose commits when a second process checkpoints while the
+// A database of the application is opened for reading and writing, because only then can SQLite recover what a crash left; but
+// with no checkpoint, not on close either: SQLite 3.7.0 to 3.51.2 can lose commits when a second process checkpoints while the
 // application writes.
 //
 // Thread safety: one thread at a time. Errors: Error of the code given at the open; Error{failed} for want of memory or space.

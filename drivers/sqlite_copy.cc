@@ -18,12 +18,15 @@
 #include "base/clock.h"
 #include "base/filesystem.h"
 #include "base/interrupt.h"
+#include "drivers/locked_inodes.h"
 
 namespace ingot {
 namespace {
 
 // Between two looks at the signals: some 10 ms of copying.
 constexpr int kStepPages = 4096;
+// Between two looks at the signals, where the kernel copies.
+constexpr size_t kKernelCopyBytes = 64 << 20;
 // Reads of this size are where a page cache and a disk both stop getting faster.
 constexpr size_t kCopyBytes = 1 << 20;
 // Between two tries for a lock: short beside a deadline of seconds, long beside a transaction.
@@ -59,6 +62,21 @@ std::string named_spool(const std::string& folder, int& fd) {
     return path;
 }
 
+// Kept open beyond this copy: closing it would drop SQLite's lock (drivers/locked_inodes.h).
+class OwnDescriptor {
+public:
+    OwnDescriptor(const std::string& path, Code code) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+        if (fd_ < 0) throw Error::from_errno("opening", path, errno, code);
+    }
+    OwnDescriptor(const OwnDescriptor&) = delete;
+    OwnDescriptor& operator=(const OwnDescriptor&) = delete;
+    ~OwnDescriptor() { close_source_file(fd_); }
+    int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
 // Pages of another size can come into a database in WAL mode only after it left that mode, which SQLite allows when nobody else
 // has it open (then it may also checkpoint: there is no second process that could suffer).
 void leave_wal_mode(SqliteConnection& live, const Deadline& deadline) {
@@ -74,8 +92,8 @@ void leave_wal_mode(SqliteConnection& live, const Deadline& deadline) {
     });
     if (result == SQLITE_OK) return;
     throw Error(Code::failed,
-                fmt::format("{} has pages of another size than the snapshot, and is in WAL mode and in use{}", printable(live.path()),
-                            lock_holder(live.path())),
+                fmt::format("{} has pages of another size than the snapshot, and is in WAL mode and in use{}",
+                            printable(live.path()), lock_holder(live.path())),
                 "stop the programs that have it open, then run the command again");
 }
 
@@ -114,31 +132,52 @@ void SqliteSpool::copy_by_backup(SqliteConnection& source) {
         const int primary = result & 0xff;
         const bool of_the_spool = primary == SQLITE_FULL || result == SQLITE_IOERR_WRITE || result == SQLITE_IOERR_TRUNCATE ||
                                   result == SQLITE_IOERR_FSTAT;
-        throw sqlite_error(result, e.what(), of_the_spool ? "writing a spool in" : "copying", of_the_spool ? folder_ : source.path(),
-                           of_the_spool ? Code::failed : source.code());
+        throw sqlite_error(result, e.what(), of_the_spool ? "writing a spool in" : "copying",
+                           of_the_spool ? folder_ : source.path(), of_the_spool ? Code::failed : source.code());
     }
 }
 
 void SqliteSpool::copy_pages(SqliteConnection& source, uint64_t size_bytes) {
-    sqlite3_file* file = nullptr;
-    const int found = sqlite3_file_control(source.handle(), "main", SQLITE_FCNTL_FILE_POINTER, &file);
-    if (found != SQLITE_OK || file == nullptr || file->pMethods == nullptr) throw source.error(found, "reading");
-    std::vector<uint8_t> buffer(kCopyBytes);
-    for (uint64_t at = 0; at < size_bytes; at += buffer.size()) {
-        check_interrupted();
-        const auto length = static_cast<size_t>(std::min<uint64_t>(buffer.size(), size_bytes - at));
-        const int result = file->pMethods->xRead(file, buffer.data(), static_cast<int>(length), static_cast<sqlite3_int64>(at));
-        if (result == SQLITE_IOERR_SHORT_READ) {
-            throw sqlite_error(SQLITE_CORRUPT, "the file is shorter than its header says", "copying", source.path(), source.code());
-        }
-        if (result != SQLITE_OK) throw sqlite_error(result, sqlite3_errstr(result), "copying", source.path(), source.code());
-        for (size_t done = 0; done < length;) {
-            const ssize_t n = ::pwrite(fd_, buffer.data() + done, length - done, static_cast<off_t>(at + done));
-            if (n < 0 && errno == EINTR) continue;
-            if (n < 0) throw Error::from_errno("writing a spool in", folder_, errno);
-            done += static_cast<size_t>(n);
-        }
+    const std::string path = source.real_path();
+    const OwnDescriptor file(path, source.code());
+    int moved = 1;
+    // The descriptor is of the file that SQLite has locked, or it is of no use.
+    if (sqlite3_file_control(source.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0) {
+        throw Error(source.code(), fmt::format("{} was replaced while it was pinned", printable(path)),
+                    "take the snapshot again");
     }
+    std::vector<uint8_t> buffer;
+    for (uint64_t at = 0; at < size_bytes;) {
+        check_interrupted();
+        const auto length = static_cast<size_t>(std::min<uint64_t>(kKernelCopyBytes, size_bytes - at));
+        auto from = static_cast<off_t>(at), to = from;
+        ssize_t n =
+            buffer.empty() ? ::copy_file_range(file.fd(), &from, fd_, &to, length, 0) : copy_by_hand(file.fd(), at, buffer);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && buffer.empty() && errno != ENOSPC && errno != EDQUOT && errno != EIO) {
+            buffer.resize(kCopyBytes);  // another file system, or one that cannot do it
+            continue;
+        }
+        if (n < 0)
+            throw Error::from_errno("copying the database into a spool in", folder_, errno,
+                                    errno == EIO ? source.code() : Code::failed);
+        if (n == 0) {
+            throw sqlite_error(SQLITE_CORRUPT, "the file is shorter than its header says", "copying", path, source.code());
+        }
+        at += static_cast<uint64_t>(n);
+    }
+    if (::ftruncate(fd_, static_cast<off_t>(size_bytes)) != 0) throw Error::from_errno("writing a spool in", folder_, errno);
+}
+
+ssize_t SqliteSpool::copy_by_hand(int from, uint64_t at, std::span<uint8_t> buffer) {
+    const ssize_t n = ::pread(from, buffer.data(), buffer.size(), static_cast<off_t>(at));
+    for (ssize_t done = 0; done < n;) {
+        const ssize_t written = ::pwrite(fd_, buffer.data() + done, static_cast<size_t>(n - done), static_cast<off_t>(at) + done);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return -1;
+        done += written;
+    }
+    return n;
 }
 
 size_t SqliteSpool::read_at(uint64_t offset, std::span<uint8_t> out) const {
@@ -162,10 +201,10 @@ LiveState live_state(const std::string& live, int64_t deadline_ms) {
         if (errno == ENOENT || errno == ENOTDIR) return LiveState::missing;
         throw Error::from_errno("looking at", live, errno);
     }
-    if (!S_ISREG(st.st_mode)) throw Error(Code::failed, fmt::format("{} is not a regular file", printable(live)), "move it out of the way");
+    if (!S_ISREG(st.st_mode))
+        throw Error(Code::failed, fmt::format("{} is not a regular file", printable(live)), "move it out of the way");
     SqliteConnection connection(live, SqliteConnection::Use::live, 0, Code::failed);
-    const int result =
-        Deadline(deadline_ms).retry([&] { return connection.attempt("SELECT count(*) FROM sqlite_schema"); });
+    const int result = Deadline(deadline_ms).retry([&] { return connection.attempt("SELECT count(*) FROM sqlite_schema"); });
     if (result == SQLITE_OK) return LiveState::database;
     if (is_broken(result)) return LiveState::broken;
     throw connection.error(result, "opening");

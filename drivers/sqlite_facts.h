@@ -1,8 +1,7 @@
 // What is asked of a SQLite database for evidence: its own numbers, and the queries of the config.
 //
-// A query is one SELECT that returns one value. It cannot write, attach, change settings or load code (an authorizer refuses), nor run
-// longer than 30 s.
-// Thread safety: as the connection. Errors: those of the connection's code, naming the fact.
+// A query is one SELECT that returns one value. It cannot write, attach, change settings or load code (an authorizer refuses),
+// nor run longer than 30 s. Thread safety: as the connection. Errors: those of the connection's code, naming the fact.
 #pragma once
 
 #include <map>

@@ -89,7 +89,8 @@ public:
     void swap() override {
         if (!undo_.saved()) throw Error(Code::failed, "a swap without a saved undo: prepare_undo() comes first");
         if (!fs_.file_size(staged_)) {
-            throw Error(Code::failed, fmt::format("{} is not staged", printable(staged_)), "run the restore again from its start");
+            throw Error(Code::failed, fmt::format("{} is not staged", printable(staged_)),
+                        "run the restore again from its start");
         }
         undo_.mark_begun();
         step("restore.sqlite.swap-begun");
@@ -124,7 +125,8 @@ private:
         }
         if (is_mount_point(live_)) {
             throw Error(Code::failed,
-                        fmt::format("{} is itself a mount point (a single-file bind), so no other file can take its place", printable(live_)),
+                        fmt::format("{} is itself a mount point (a single-file bind), so no other file can take its place",
+                                    printable(live_)),
                         "mount the folder that holds it instead, or restore with --to DIR and copy it by hand");
         }
         if (::faccessat(AT_FDCWD, live_.c_str(), R_OK | W_OK, AT_EACCESS) != 0) throw Error::from_errno("writing", live_, errno);

@@ -109,7 +109,8 @@ SavedLive SqliteUndo::load() const {
     for (size_t i = 0; i < kSaved.size(); ++i) {
         const std::string path = in_work(std::string("saved") + kSaved[i]);
         if (saved.files[i].existed && fs_.file_size(path) != saved.files[i].size) {
-            throw Error(Code::damaged, fmt::format("{} is not the copy that was made of {}{}", printable(path), printable(live_), kSaved[i]),
+            throw Error(Code::damaged,
+                        fmt::format("{} is not the copy that was made of {}{}", printable(path), printable(live_), kSaved[i]),
                         "restore the database from a snapshot");
         }
     }
@@ -147,7 +148,8 @@ void SqliteUndo::put_file(const std::string& from, const Metadata& metadata, boo
     const std::string incoming = in_work("incoming");
     remove_if_there(incoming);
     copy(from, incoming, 0600);
-    // Attributes that cannot be set are no reason to leave a stack without its database: a program that cannot read it will say so.
+    // Attributes that cannot be set are no reason to leave a stack without its database: a program that cannot read it will say
+    // so.
     (void)apply_metadata(incoming, metadata, false);
     make_dirs(fs_, parent_of(live_), 0755);
     move_companions_aside();

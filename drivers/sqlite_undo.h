@@ -3,8 +3,8 @@
 //   undo   "ingot-sqlite-undo 1\n", 3 * (u8 existed, u64 size) for the database, -wal and -journal, prefixed folder
 //          folder: the nearest folder above the database that existed
 //
-// Raw copies are made while no connection of this process is open on the database: closing a descriptor of it would drop the locks.
-// Thread safety: one thread. Errors: Error{failed}, Error{damaged}.
+// Raw copies are made while no connection of this process is open on the database: closing a descriptor of it would drop the
+// locks. Thread safety: one thread. Errors: Error{failed}, Error{damaged}.
 #pragma once
 
 #include <array>

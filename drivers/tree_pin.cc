@@ -59,11 +59,12 @@ TreePin::~TreePin() {
 
 void TreePin::walk() {
     spool_ = std::make_unique<Spool>(spool_dir_);
+    Spool folders(spool_dir_);
     moment_.first = now();
     const int64_t began = wall_now_ns();
-    walk_ = walk_tree(rules_, *spool_);
+    walk_ = walk_tree(rules_, *spool_, folders);
     wait_for_clock_tick();
-    torn_ = changed_folders(rules_, *spool_, began);
+    torn_ = changed_folders(rules_, folders, began);
     moment_.last = now();
 }
 
@@ -84,7 +85,8 @@ int TreePin::root_fd_of(const std::string& live, std::string& relative) {
     for (const SourceRoot& root : rules_.roots) {
         if (!is_within(live, root.live_path) || live.size() == root.live_path.size()) continue;
         relative = live.substr(root.live_path == "/" ? 1 : root.live_path.size() + 1);
-        const auto known = std::find_if(root_fds_.begin(), root_fds_.end(), [&](const auto& x) { return x.first == root.live_path; });
+        const auto known =
+            std::find_if(root_fds_.begin(), root_fds_.end(), [&](const auto& x) { return x.first == root.live_path; });
         if (known != root_fds_.end()) return known->second;
         const int fd = ::open(root.live_path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0) throw Error::from_errno("opening the folder", root.live_path, errno, Code::source);
@@ -118,7 +120,8 @@ std::unique_ptr<Stream> TreePin::open(const Entry& entry) {
     opened.skip_holes = st.st_blocks * 512 < st.st_size && !opened.growing &&
                         std::max(opened.stat.mtime_ns, opened.stat.ctime_ns) < wall_now_ns() - kHolesSettleNs;
     const uint64_t length = opened.length;
-    return std::make_unique<FileStream>(std::move(file), std::move(opened), [this, st, live, length] { delivered(st, live, length); });
+    return std::make_unique<FileStream>(std::move(file), std::move(opened),
+                                        [this, st, live, length] { delivered(st, live, length); });
 }
 
 void TreePin::delivered(const struct stat& st, const std::string& live, uint64_t length) {
@@ -140,7 +143,8 @@ void TreePin::delivered(const struct stat& st, const std::string& live, uint64_t
     } catch (const Error& error) {
         throw error.as(Code::source);
     }
-    read_later_.add(fmt::format("{} changed after the pin and is stored as it was when it was read", printable(current_.entry.path)));
+    read_later_.add(
+        fmt::format("{} changed after the pin and is stored as it was when it was read", printable(current_.entry.path)));
 }
 
 Entry TreePin::described(Entry entry) const { return entry.path == delivered_.path ? delivered_ : entry; }

@@ -23,11 +23,16 @@ void TreeRecordWriter::write(const TreeRecord& record) {
     last_path_ = entry.path;
 
     block_.u8(static_cast<uint8_t>(entry.type));
-    block_.u8(static_cast<uint8_t>((entry.sparse ? kSparse : 0) | (entry.growing ? kGrowing : 0) | (record.unreadable ? kProblem : 0)));
+    block_.u8(
+        static_cast<uint8_t>((entry.sparse ? kSparse : 0) | (entry.growing ? kGrowing : 0) | (record.unreadable ? kProblem : 0)));
     block_.u32(entry.mode).u32(entry.uid).u32(entry.gid).i64(entry.mtime_ns).u64(entry.size).prefixed(entry.link);
     block_.u32(entry.device_major).u32(entry.device_minor).u32(static_cast<uint32_t>(entry.xattrs.size()));
     for (const auto& [name, value] : entry.xattrs) block_.prefixed(name).prefixed(value);
-    block_.u64(record.stat.device).u64(record.stat.inode).i64(record.stat.mtime_ns).i64(record.stat.ctime_ns).u64(record.stat.size);
+    block_.u64(record.stat.device)
+        .u64(record.stat.inode)
+        .i64(record.stat.mtime_ns)
+        .i64(record.stat.ctime_ns)
+        .u64(record.stat.size);
     block_.u64(record.names_digest);
     if (record.unreadable) block_.prefixed(record.problem).prefixed(record.hint);
     if (block_.size() >= kBlockBytes) flush();

@@ -58,11 +58,12 @@ private:
 
 class Walker {
 public:
-    Walker(const TreeRules& rules, Spool& spool) : rules_(rules), out_(spool) {}
+    Walker(const TreeRules& rules, Spool& entries, Spool& folders) : rules_(rules), out_(entries), out_folders_(folders) {}
 
     TreeWalk walk() {
         for (const SourceRoot& root : rules_.roots) walk_root(root);
         out_.flush();
+        out_folders_.flush();
         return std::move(walk_);
     }
 
@@ -190,8 +191,9 @@ private:
         }
         record.entry.link.assign(target, 0, static_cast<size_t>(n));
         if (live_.size() == live_root_) {
-            walk_.notes.add(fmt::format("{} is a symlink to {}: the link is stored, what it points to only where that is declared too",
-                                        printable(listing_), printable(record.entry.link)));
+            walk_.notes.add(
+                fmt::format("{} is a symlink to {}: the link is stored, what it points to only where that is declared too",
+                            printable(listing_), printable(record.entry.link)));
         }
         return true;
     }
@@ -204,6 +206,7 @@ private:
             record.entry.type = EntryType::hard_link;
             record.entry.link = found->second.path;
             record.entry.sparse = record.entry.growing = false;
+            record.entry.size = 0;  // the first name has the bytes
         }
         if (--found->second.left == 0) links_.erase(found);
     }
@@ -220,6 +223,7 @@ private:
         }
         count(record.entry);
         out_.write(record);
+        if (record.entry.type == EntryType::directory) out_folders_.write(record);
         return true;
     }
 
@@ -262,6 +266,7 @@ private:
 
     const TreeRules& rules_;
     TreeRecordWriter out_;
+    TreeRecordWriter out_folders_;
     TreeWalk walk_;
     std::vector<Folder> folders_;
     std::map<std::pair<dev_t, ino_t>, FirstName> links_;
@@ -289,7 +294,8 @@ TreeRules TreeRules::from(const SourceSpec& spec) {
     rules.roots = roots_from(spec);
     const auto below_root = [&](std::vector<std::string> patterns) {
         for (std::string& pattern : patterns) {
-            if (pattern.empty()) throw Error(Code::usage, fmt::format("source {} has an empty pattern", spec.name), "take it out");
+            if (pattern.empty())
+                throw Error(Code::usage, fmt::format("source {} has an empty pattern", spec.name), "take it out");
             if (pattern.starts_with('/')) pattern = listing_path_from(rules.stack_root, pattern);
         }
         return GlobSet(patterns);
@@ -326,20 +332,20 @@ bool TreeRules::excluded(const std::string& live_path) const {
 
 bool TreeRules::grows(const std::string& live_path) const { return growing.matches_or_below(pattern_path(live_path)); }
 
-TreeWalk walk_tree(const TreeRules& rules, Spool& spool) { return Walker(rules, spool).walk(); }
+TreeWalk walk_tree(const TreeRules& rules, Spool& entries, Spool& folders) { return Walker(rules, entries, folders).walk(); }
 
-std::vector<std::string> changed_folders(const TreeRules& rules, const Spool& spool, int64_t walk_began_wall_ns) {
+std::vector<std::string> changed_folders(const TreeRules& rules, const Spool& folders, int64_t walk_began_wall_ns) {
     std::vector<std::string> changed;
-    TreeRecordReader records(spool);
+    TreeRecordReader records(folders);
     while (const std::optional<TreeRecord> record = records.next()) {
-        if (record->unreadable || record->entry.type != EntryType::directory) continue;
         const std::string live = live_path_of(rules.stack_root, record->entry.path);
         struct stat st {};
         bool same = ::lstat(live.c_str(), &st) == 0 && pinned_stat(st) == record->stat;
         if (same && record->stat.ctime_ns > walk_began_wall_ns - kClockTickNs) {
             // Changed so shortly before it was read that a change after that can bear the same time: the names themselves decide.
             Folder folder(open_folder(AT_FDCWD, live.c_str()), 0);
-            same = folder.fd(live) >= 0 && folder.names.read(folder.fd(live)) == 0 && folder.names.digest() == record->names_digest;
+            same =
+                folder.fd(live) >= 0 && folder.names.read(folder.fd(live)) == 0 && folder.names.digest() == record->names_digest;
         }
         if (!same) changed.push_back(record->entry.path);
         if (changed.size() > kNotesShown) break;

@@ -1,9 +1,9 @@
 // The walk of a source's roots: every name below them, in listing order, with what lstat says of it.
 //
-// Order: names of one folder are sorted as bytes, and a folder comes right before what it holds, which is listing order. Memory: the
-// names of the folders on the way down, not of the tree.
-// A name that vanishes while it is looked at was not part of the pinned moment and is left out; one that cannot be read becomes a
-// record that says so. Sockets are noted and left out. Submounts are crossed. No symlink below a root is followed.
+// Order: names of one folder are sorted as bytes, and a folder comes right before what it holds, which is listing order. Memory:
+// the names of the folders on the way down, not of the tree. A name that vanishes while it is looked at was not part of the
+// pinned moment and is left out; one that cannot be read becomes a record that says so. Sockets are noted and left out. Submounts
+// are crossed. No symlink below a root is followed.
 //
 // Thread safety: one thread. Errors: Error{source} where a root is not there, Error{failed} of the spool.
 #pragma once
@@ -59,11 +59,11 @@ struct TreeWalk {
     Notes notes;
 };
 
-// Appends a record for each entry to `spool`.
-TreeWalk walk_tree(const TreeRules& rules, Spool& spool);
+// Appends a record for each entry to `entries`, and those of folders to `folders` too.
+TreeWalk walk_tree(const TreeRules& rules, Spool& entries, Spool& folders);
 
-// Are the folders as the walk found them, names and all? Returns those that are not (the first of them; sets `changed`).
-std::vector<std::string> changed_folders(const TreeRules& rules, const Spool& spool, int64_t walk_began_wall_ns);
+// Are the folders as the walk found them, names and all? Returns those that are not (the first of them).
+std::vector<std::string> changed_folders(const TreeRules& rules, const Spool& folders, int64_t walk_began_wall_ns);
 
 PinnedStat pinned_stat(const struct stat& st);
 int64_t wall_now_ns();

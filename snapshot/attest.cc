@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <map>
 #include <unordered_set>
 
@@ -13,6 +12,7 @@
 #include "base/error.h"
 #include "base/filesystem.h"
 #include "base/interrupt.h"
+#include "base/scratch_folder.h"
 #include "snapshot/listing.h"
 #include "snapshot/materialise.h"
 #include "store/reader.h"
@@ -23,27 +23,6 @@ namespace {
 // Roots remembered while verifying, so that files that are the same in many snapshots are walked once; beyond it some are walked
 // again, which costs time only. 16 MiB or so for each height.
 constexpr size_t kRememberedRoots = 200'000;
-
-// A private folder for opening artifacts in; gone with this.
-class Scratch {
-public:
-    explicit Scratch(const std::string& below) : path_(join(below, "open-XXXXXX")) {
-        if (::mkdtemp(path_.data()) == nullptr) throw Error::from_errno("making a folder in", below, errno);
-    }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
-    ~Scratch() {
-        try {
-            remove_tree(real_filesystem(), path_);
-        } catch (const Error& error) {
-            ignore_error(error, "a scratch folder left below the spool folder harms nobody");
-        }
-    }
-    const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
 
 // Gives the verifier all streams of snapshots, each once.
 class StreamsOf {
@@ -70,7 +49,8 @@ private:
         ListingReader listing = open_listing(reader_, *source.listing, repository_.spool_dir());
         while (const std::optional<ListedEntry> listed = listing.next()) {
             check_interrupted();
-            if (listed->entry.type != EntryType::file || listed->root.size == 0 || !is_new(ChunkKind::data, listed->root)) continue;
+            if (listed->entry.type != EntryType::file || listed->root.size == 0 || !is_new(ChunkKind::data, listed->root))
+                continue;
             verifier_.add(ChunkKind::data, listed->root, source.name + "/" + printable(listed->entry.path));
         }
     }
@@ -90,8 +70,9 @@ private:
 
 Facts facts_of(const VerifyReport& report) {
     const auto number = [](uint64_t n) { return static_cast<int64_t>(n); };
-    return {{"streams", number(report.streams)}, {"packs", number(report.packs)}, {"packs_recent", number(report.packs_recent)},
-            {"segments", number(report.segments)}, {"chunks", number(report.chunks)}, {"bytes", number(report.bytes)}};
+    return {
+        {"streams", number(report.streams)},   {"packs", number(report.packs)},   {"packs_recent", number(report.packs_recent)},
+        {"segments", number(report.segments)}, {"chunks", number(report.chunks)}, {"bytes", number(report.bytes)}};
 }
 
 // Which sources' sizes may stand although the coverage contract objects.
@@ -100,7 +81,8 @@ bool is_accepted(const Snapshot& snapshot, const ManifestSource& source, const s
     return snapshot.accepted(source.name) || std::find(accepted.begin(), accepted.end(), source.name) != accepted.end();
 }
 
-void check_manifest(const Snapshot& snapshot, const Stack& stack, const std::vector<std::string>& accepted, GoldenVerdict& verdict) {
+void check_manifest(const Snapshot& snapshot, const Stack& stack, const std::vector<std::string>& accepted,
+                    GoldenVerdict& verdict) {
     for (const std::string& name : accepted) {
         if (snapshot.manifest.find(name) == nullptr) {
             throw Error(Code::usage, fmt::format("snapshot {} has no source \"{}\"", snapshot.short_id(), printable(name)));
@@ -112,8 +94,8 @@ void check_manifest(const Snapshot& snapshot, const Stack& stack, const std::vec
     }
     const Consistency needed = stack.needed_for_golden();
     if (snapshot.manifest.consistency < needed) {
-        verdict.reasons.push_back(fmt::format("its consistency is {}, and golden requires {}", to_string(snapshot.manifest.consistency),
-                                              to_string(needed)));
+        verdict.reasons.push_back(fmt::format("its consistency is {}, and golden requires {}",
+                                              to_string(snapshot.manifest.consistency), to_string(needed)));
     }
 }
 
@@ -125,12 +107,13 @@ void read_back(Repository& repository, const Snapshot& snapshot, const Stack& st
     verdict.attestation.evidence["read back"] = facts_of(verdict.verified);
 }
 
-void open_artifact(Repository& repository, const ManifestSource& source, Driver& driver, GoldenVerdict& verdict, Progress& progress) {
+void open_artifact(Repository& repository, const ManifestSource& source, Driver& driver, GoldenVerdict& verdict,
+                   Progress& progress) {
     Facts& facts = verdict.attestation.evidence[source.name];
     facts = {{"entries", static_cast<int64_t>(source.entries)}, {"bytes", static_cast<int64_t>(source.bytes)}};
     if (!driver.artifact_needs_files()) return;
     progress.phase("opening " + source.name, source.bytes);
-    const Scratch scratch(repository.spool_dir());
+    const ScratchFolder scratch(real_filesystem(), repository.spool_dir());
     MaterialiseOptions options;
     options.metadata = false;
     materialise(repository, source, real_filesystem(), scratch.path(), options, progress);
@@ -142,7 +125,8 @@ void open_artifact(Repository& repository, const ManifestSource& source, Driver&
     }
 }
 
-void open_artifacts(Repository& repository, const Snapshot& snapshot, const Stack& stack, GoldenVerdict& verdict, Progress& progress) {
+void open_artifacts(Repository& repository, const Snapshot& snapshot, const Stack& stack, GoldenVerdict& verdict,
+                    Progress& progress) {
     for (const ManifestSource& source : snapshot.manifest.sources) {
         check_interrupted();
         const auto driver = std::find_if(stack.sources.begin(), stack.sources.end(),

@@ -27,9 +27,9 @@ struct GoldenVerdict {
     VerifyReport verified;
 };
 
-// What golden asks of this snapshot, checked: first what the manifest says, then what must be read, each only where the one before
-// was found good. Drivers open artifacts (Stack::sources by name). `accepted`: sources whose new size a person calls intended.
-// Throws Error{usage} for an accepted name that the snapshot does not have.
+// What golden asks of this snapshot, checked: first what the manifest says, then what must be read, each only where the one
+// before was found good. Drivers open artifacts (Stack::sources by name). `accepted`: sources whose new size a person calls
+// intended. Throws Error{usage} for an accepted name that the snapshot does not have.
 GoldenVerdict prove_golden(Repository& repository, const Snapshot& snapshot, const Stack& stack,
                            const std::vector<std::string>& accepted, Progress& progress);
 

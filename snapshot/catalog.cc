@@ -69,7 +69,8 @@ Chosen by_id(const std::vector<Snapshot>& snapshots, const std::string& prefix) 
     }
     std::string names;
     for (const Snapshot* each : found) names += (names.empty() ? "" : ", ") + each->id.hex().substr(0, prefix.size() + 8);
-    throw Error(Code::usage, fmt::format("{} begins the ids of {} snapshots", prefix, found.size()), "give more digits: " + names);
+    throw Error(Code::usage, fmt::format("{} begins the ids of {} snapshots", prefix, found.size()),
+                "give more digits: " + names);
 }
 
 // N of "latest~N"; nothing where the text is no such thing.
@@ -85,7 +86,8 @@ std::optional<uint64_t> steps_back(std::string_view which) {
 }
 
 bool is_id_prefix(std::string_view text) {
-    return text.size() >= kShortestPrefix && text.size() <= 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+    return text.size() >= kShortestPrefix && text.size() <= 64 &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::map<RecordId, std::vector<Attestation>> load_attestations(Repository& repository,
@@ -97,7 +99,8 @@ std::map<RecordId, std::vector<Attestation>> load_attestations(Repository& repos
             out[attestation.manifest].push_back(std::move(attestation));
         } catch (const Error& error) {
             if (error.code() != Code::damaged && error.code() != Code::not_found) throw;
-            if (warn) warn(fmt::format("attestation {} cannot be read and does not count: {}", id.hex().substr(0, 8), error.what()));
+            if (warn)
+                warn(fmt::format("attestation {} cannot be read and does not count: {}", id.hex().substr(0, 8), error.what()));
         }
     }
     for (auto& [manifest, attestations] : out) {

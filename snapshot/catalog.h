@@ -33,8 +33,8 @@ std::vector<Snapshot> load_snapshots(Repository& repository, const std::string& 
                                      const std::function<void(const std::string&)>& warn);
 
 struct Choice {
-    std::string which;               // "golden", "latest", "latest~2", an id prefix (4 digits or more); empty with `at`
-    std::optional<int64_t> at_ms;    // newest complete snapshot whose moment is not later
+    std::string which;             // "golden", "latest", "latest~2", an id prefix (4 digits or more); empty with `at`
+    std::optional<int64_t> at_ms;  // newest complete snapshot whose moment is not later
 };
 
 struct Chosen {

@@ -25,8 +25,11 @@ class SourceDiff {
 public:
     SourceDiff(Repository& repository, Reader& reader, const ManifestSource* before, const ManifestSource* after,
                const ParseEnv& parse_env, const std::function<void(const Difference&)>& each)
-        : reader_(reader), name_((after != nullptr ? after : before)->name),
-          env_((after != nullptr ? after : before)->driver == "env"), parse_env_(parse_env), each_(each) {
+        : reader_(reader),
+          name_((after != nullptr ? after : before)->name),
+          env_((after != nullptr ? after : before)->driver == "env"),
+          parse_env_(parse_env),
+          each_(each) {
         if (before != nullptr && before->listing) before_.emplace(open_listing(reader, *before->listing, repository.spool_dir()));
         if (after != nullptr && after->listing) after_.emplace(open_listing(reader, *after->listing, repository.spool_dir()));
     }

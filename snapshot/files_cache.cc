@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "drivers/entry.h"
+#include "drivers/driver.h"
 
 namespace ingot {
 namespace {
@@ -112,7 +112,8 @@ ByteView FilesCacheReader::take(size_t wanted) {
         buffered_from_ = 0;
         const auto more = static_cast<size_t>(std::min<uint64_t>(std::max(kBufferBytes, wanted), end_ - offset_));
         buffer_.resize(have + more);
-        if (file_->read_at(offset_, std::span(buffer_).subspan(have)) != more) throw Error(Code::damaged, "the files cache shrank");
+        if (file_->read_at(offset_, std::span(buffer_).subspan(have)) != more)
+            throw Error(Code::damaged, "the files cache shrank");
         offset_ += more;
         if (buffer_.size() < wanted) throw Error(Code::damaged, "the files cache ends too early");
     }
@@ -155,7 +156,8 @@ FilesCacheWriter::FilesCacheWriter(FileSystem& fs, const std::string& path, cons
     : fs_(fs), path_(path), temporary_(path + ".new"), sum_(kFnvStart) {
     attempt([&] {
         make_dirs(fs_, parent_of(path_), 0700);
-        if (fs_.exists(temporary_)) fs_.remove(temporary_);  // of a run that was killed: the append lock says that nobody else writes
+        if (fs_.exists(temporary_))
+            fs_.remove(temporary_);  // of a run that was killed: the append lock says that nobody else writes
         file_ = fs_.create(temporary_, 0600);
         Encoder head;
         head.raw(kMagic).prefixed(generation);

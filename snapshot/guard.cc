@@ -62,7 +62,8 @@ std::string resume_problem(const PauseReport& report, const BarrierSpec& barrier
                                 ? "still runs"
                                 : fmt::format("ended with status {}{}{}", report.resume_status,
                                               report.resume_output.empty() ? "" : ": ", report.resume_output);
-    return fmt::format("THE WRITERS MAY STILL BE PAUSED: the resume command {}; run it by hand: {}", how, printable(barrier.resume));
+    return fmt::format("THE WRITERS MAY STILL BE PAUSED: the resume command {}; run it by hand: {}", how,
+                       printable(barrier.resume));
 }
 
 PauseGuard::PauseGuard(const BarrierSpec& barrier, const std::string& folder) : barrier_(barrier), folder_(folder) {
@@ -109,8 +110,15 @@ void PauseGuard::start(const std::string& folder) {
     }
     from_guard_ = up[0];
     started_ns_ = mono_now_ns();
-    const GuardOrders orders = {barrier_.pause.c_str(), barrier_.resume.c_str(), folder.empty() ? "." : folder.c_str(), environ,
-                                started_ns_ + barrier_.max_pause_ms * 1'000'000, down[0], up[1], pause_output_, resume_output_};
+    const GuardOrders orders = {barrier_.pause.c_str(),
+                                barrier_.resume.c_str(),
+                                folder.empty() ? "." : folder.c_str(),
+                                environ,
+                                started_ns_ + barrier_.max_pause_ms * 1'000'000,
+                                down[0],
+                                up[1],
+                                pause_output_,
+                                resume_output_};
     // _Fork and not fork: no library's fork handlers run, in a child that must not care about any library's state.
     guard_pid_ = ::_Fork();
     if (guard_pid_ == 0) be_the_guard(orders);
@@ -169,7 +177,8 @@ PauseReport PauseGuard::resume() {
     if (heard == Heard::silence) return report_;
     ::waitpid(guard_pid_, nullptr, 0);
     guard_pid_ = -1;
-    // Somebody killed the guard. Whether it got as far as resuming nobody knows: the pause proves nothing, and resuming is ours.  (I9)
+    // Somebody killed the guard. Whether it got as far as resuming nobody knows: the pause proves nothing, and resuming is ours.
+    // (I9)
     report_.paused = {};
     report_.by_deadline = true;
     Command command = Command::shell(barrier_.resume, folder_);

@@ -2,16 +2,16 @@
 //
 // The guard is a forked child in a session of its own. It runs the pause command, and the resume command when it is told to, when
 // the deadline comes (counted from the start of the pause command), or when this process is gone (its pipe closes), whichever is
-// first. A pause command still running then is ended first, so that it cannot take effect afterwards. A resume command that fails is
-// tried twice more. The guard holds nothing of this process: no locks, no files.
+// first. A pause command still running then is ended first, so that it cannot take effect afterwards. A resume command that fails
+// is tried twice more. The guard holds nothing of this process: no locks, no files.
 //
 //   PauseGuard guard(barrier, folder);   returns when the pause command has ended
 //   ... pin ...
 //   PauseReport report = guard.resume(); returns when the resume command has ended
 //
-// Thread safety: one thread. Errors: Error{failed} when the pause command fails or takes longer than the deadline, Error{interrupted}
-// when a signal came meanwhile (the writers are resumed by then); a resume command that fails is in the report, for the caller to
-// shout about.
+// Thread safety: one thread. Errors: Error{failed} when the pause command fails or takes longer than the deadline,
+// Error{interrupted} when a signal came meanwhile (the writers are resumed by then); a resume command that fails is in the
+// report, for the caller to shout about.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@
 namespace ingot {
 
 struct PauseReport {
-    Moment paused;   // the pause command had returned; zeros where it never did
-    Moment resumed;  // the resume command was started
+    Moment paused;             // the pause command had returned; zeros where it never did
+    Moment resumed;            // the resume command was started
     int64_t pause_ms = 0;      // from the start of the pause command to the end of the resume command
     bool by_deadline = false;  // the guard did not wait for us
     // Exit status of the resume command's last try; 128 + signal; kResumeStillRunning.

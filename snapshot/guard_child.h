@@ -10,21 +10,21 @@ namespace ingot {
 
 struct GuardOrders {
     // Prepared before the fork.
-    const char* pause;   // for /bin/sh -c
+    const char* pause;  // for /bin/sh -c
     const char* resume;
     const char* folder;
     char* const* environment;
     int64_t deadline_mono_ns;
-    int from_parent;    // a byte: resume now; its end: the parent is gone
+    int from_parent;  // a byte: resume now; its end: the parent is gone
     int to_parent;
-    int pause_output;   // standard output and error of the commands
+    int pause_output;  // standard output and error of the commands
     int resume_output;
 };
 
 // After the pause command has ended.
 struct PauseMessage {
-    int32_t status;           // exit status, or 128 + signal
-    int32_t ended_by_guard;   // it was told to resume, or the deadline came, before the command had ended
+    int32_t status;          // exit status, or 128 + signal
+    int32_t ended_by_guard;  // it was told to resume, or the deadline came, before the command had ended
     int64_t ended_wall_ms, ended_mono_ns;
 };
 

@@ -153,7 +153,8 @@ std::optional<ListedEntry> ListingReader::next() {
         ListedEntry listed = decode_entry(buffered(4 + length).subspan(4));
         buffered_from_ += 4 + length;
         if (number_ > 0 && !listing_less(last_path_, listed.entry.path)) {
-            throw Error(Code::damaged, fmt::format("{} does not come after {}", printable(listed.entry.path), printable(last_path_)));
+            throw Error(Code::damaged,
+                        fmt::format("{} does not come after {}", printable(listed.entry.path), printable(last_path_)));
         }
         last_path_ = listed.entry.path;
         ++number_;

@@ -28,8 +28,8 @@ struct ManifestSource {
     PinConsistency consistency = PinConsistency::pinned;
     int64_t moment_first_ms = 0;  // wall clock
     int64_t moment_last_ms = 0;
-    int64_t pause_ms = 0;  // how long this source's pin itself kept its writers from committing
-    std::vector<std::string> roots;  // listing paths
+    int64_t pause_ms = 0;               // how long this source's pin itself kept its writers from committing
+    std::vector<std::string> roots;     // listing paths
     std::optional<StreamRoot> listing;  // of kind meta; none where nothing could be stored
     uint64_t entries = 0;
     uint64_t streams = 0;
@@ -49,8 +49,8 @@ struct Manifest {
     int64_t moment_ms = 0;  // the snapshot's moment: the latest pin's
     int64_t finished_ms = 0;
     Consistency consistency = Consistency::fuzzy;
-    int64_t skew_ms = 0;               // between the first and the last pin's moment
-    std::optional<int64_t> pause_ms;   // how long the writers were paused; none where no pause is configured
+    int64_t skew_ms = 0;              // between the first and the last pin's moment
+    std::optional<int64_t> pause_ms;  // how long the writers were paused; none where no pause is configured
     std::vector<ManifestSource> sources;
     uint64_t bytes_read = 0, chunks = 0, chunks_new = 0, bytes_new = 0;
 

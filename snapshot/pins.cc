@@ -22,7 +22,8 @@ constexpr int64_t kInterruptPollMs = 100;
 bool is_gone(Driver& driver) {
     for (const SourceRoot& root : driver.roots()) {
         struct stat st {};
-        if (!root.live_path.empty() && ::lstat(root.live_path.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR)) return true;
+        if (!root.live_path.empty() && ::lstat(root.live_path.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
+            return true;
     }
     return false;
 }

@@ -108,7 +108,12 @@ Spool SpoolWriter::take() {
 }
 
 SourceFeed::SourceFeed(Pin& pin, FilesCacheReader& cache, FeedLimits limits, Progress& progress)
-    : pin_(pin), cache_(cache), limits_(std::move(limits)), progress_(progress), entries_(limits_.spool_dir), roots_(limits_.spool_dir) {}
+    : pin_(pin),
+      cache_(cache),
+      limits_(std::move(limits)),
+      progress_(progress),
+      entries_(limits_.spool_dir),
+      roots_(limits_.spool_dir) {}
 
 // A listing out of order could not be read back, so order is checked before anything is stored.
 std::optional<Entry> SourceFeed::next_entry() {
@@ -116,7 +121,8 @@ std::optional<Entry> SourceFeed::next_entry() {
     std::optional<Entry> entry = pin_.next();
     if (!entry) return entry;
     if (!last_path_.empty() && !listing_less(last_path_, entry->path)) {
-        throw Error(Code::source, fmt::format("{} was found after {}, which is not listing order", printable(entry->path), printable(last_path_)));
+        throw Error(Code::source, fmt::format("{} was found after {}, which is not listing order", printable(entry->path),
+                                              printable(last_path_)));
     }
     last_path_ = entry->path;
     return entry;
@@ -170,8 +176,9 @@ void SourceFeed::read_to_end(bool settled, const Error* error) {
     } else if (error != nullptr) {
         failure_ = *error;
     } else {
-        failure_ = Error(Code::source, fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
-                         "pause what writes to it ([barrier] in the config), or list it under growing or exclude");
+        failure_ =
+            Error(Code::source, fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
+                  "pause what writes to it ([barrier] in the config), or list it under growing or exclude");
     }
 }
 
@@ -200,7 +207,8 @@ void SourceFeed::set_aside(const Entry& entry, const CachedFile* cached, uint32_
         listed.root = cached->root;
         listed.sha256 = cached->sha256;
     }
-    const bool remember = !entry.fingerprint.empty() && state != State::no_stream && (cached != nullptr || !may_change_unseen(entry, limits_.moment_wall_ms));
+    const bool remember = !entry.fingerprint.empty() && state != State::no_stream &&
+                          (cached != nullptr || !may_change_unseen(entry, limits_.moment_wall_ms));
     if (remember && cached == nullptr) ++new_to_remember_;
     Encoder head;
     head.u8(static_cast<uint8_t>(state)).u32(voids).u64(cached != nullptr ? cached->chunks : 0);

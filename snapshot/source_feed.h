@@ -36,8 +36,8 @@ struct FeedLimits {
 struct FeedCounts {
     uint64_t entries = 0;
     uint64_t streams = 0;
-    uint64_t bytes = 0;   // of all streams, those not read again too
-    uint64_t chunks = 0;  // likewise
+    uint64_t bytes = 0;      // of all streams, those not read again too
+    uint64_t chunks = 0;     // likewise
     bool only_roots = true;  // no entry beside those of `roots`
 };
 
@@ -82,7 +82,7 @@ private:
     Progress& progress_;
     SpoolWriter entries_;
     SpoolWriter roots_;
-    std::optional<Entry> current_;    // being read
+    std::optional<Entry> current_;  // being read
     std::unique_ptr<Stream> stream_;
     int tried_ = 0;
     uint32_t voids_ = 0;  // streams of the current entry that were read to their end for nothing

@@ -70,7 +70,8 @@ void SourceStore::put_data(StreamFeed& feed) {
 void SourceStore::publish_caches() {
     for (const auto& cache : caches_) {
         cache->publish();
-        if (!cache->problem().empty()) progress_.note("the files cache was not written, so the next run reads all files again: " + cache->problem());
+        if (!cache->problem().empty())
+            progress_.note("the files cache was not written, so the next run reads all files again: " + cache->problem());
     }
 }
 

@@ -18,7 +18,7 @@ const char* to_string(Consistency consistency);
 Consistency consistency_from(std::string_view text);
 
 struct BarrierSpec {
-    std::string pause;   // empty: no pause is configured
+    std::string pause;  // empty: no pause is configured
     std::string resume;
     int64_t max_pause_ms = 10'000;
 };

@@ -40,10 +40,7 @@ public:
 
 private:
     std::string application_version();
-    void warn(const std::string& line) {
-        result_.warnings.push_back(line);
-        progress_.note(line);
-    }
+    void warn(const std::string& line) { result_.warnings.push_back(line); }
 
     Repository& repository_;
     Stack& stack_;
@@ -74,7 +71,9 @@ void Taking::pin() {
     if (!pause_) return;
     const std::string problem = resume_problem(*pause_, stack_.barrier);
     result_.writers_resumed = problem.empty();
-    if (!problem.empty()) warn(problem);
+    if (problem.empty()) return;
+    warn(problem);
+    progress_.note(problem);  // at once: streaming may take hours
 }
 
 // After the writers were resumed, so that queries cost them nothing.
@@ -131,7 +130,8 @@ void Taking::prove() {
     try {
         GoldenVerdict verdict = prove_golden(repository_, snapshot, stack_, {}, progress_);
         result_.verified = std::move(verdict.verified);
-        for (const std::string& reason : verdict.reasons) result_.why_not_golden += (result_.why_not_golden.empty() ? "" : "; ") + reason;
+        for (const std::string& reason : verdict.reasons)
+            result_.why_not_golden += (result_.why_not_golden.empty() ? "" : "; ") + reason;
         if (!verdict.golden) return;
         file_attestation(repository_, verdict.attestation);
         step("snapshot.attested");

@@ -88,6 +88,9 @@ RepositoryConfig decode_config(ByteView file) {
         return config;
     } catch (const json::exception& error) {
         damaged(error.what());
+    } catch (const Error& error) {
+        if (error.code() == Code::usage) damaged("its id is no hexadecimal number");
+        throw;
     }
 }
 

@@ -274,19 +274,21 @@ void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& d
         }
     }
     if (batch.Count() > 0) require(database_->db->Write(unlogged(), &batch), "adding chunks");
-    database_->put(kPacks, pack_key(number), encode_pack(pack), "adding a pack");
+    // Written by flush() only: RocksDB flushes a family whenever memory runs short, and packs could come before their chunks.
+    unwritten_packs_.insert(number);
     packs_.insert_or_assign(number, pack);
 }
 
 void Index::forget_pack(PackNumber number) {
     database_->erase(kPacks, pack_key(number), "forgetting a pack");
+    unwritten_packs_.erase(number);
     packs_.erase(number);
 }
 
 void Index::set_verified(PackNumber number, int64_t wall_ms) {
     IndexedPack& pack = packs_.at(number);
     pack.verified_ms = wall_ms;
-    database_->put(kPacks, pack_key(number), encode_pack(pack), "marking a pack");
+    if (!unwritten_packs_.contains(number)) database_->put(kPacks, pack_key(number), encode_pack(pack), "marking a pack");
 }
 
 std::optional<Bytes> Index::record(const RecordName& name) const {
@@ -313,8 +315,14 @@ void Index::each_chunk(const std::function<void(ByteView, const Location&)>& eac
 void Index::flush() {
     // The order is the promise: a pack that is known has its chunks known (I6).
     for (const Family family : {kChunks, kCatalog, kPacks, kDefault}) {
+        if (family == kPacks) write_packs();
         require(database_->db->Flush({}, database_->handles[family]), "flushing");
     }
+}
+
+void Index::write_packs() {
+    for (const PackNumber number : unwritten_packs_) database_->put(kPacks, pack_key(number), encode_pack(packs_.at(number)), "adding a pack");
+    unwritten_packs_.clear();
 }
 
 uint64_t Index::bytes_on_disk() const {

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.h"
@@ -90,10 +91,12 @@ public:
 private:
     struct Database;
     void load_packs();
+    void write_packs();
 
     std::unique_ptr<Database> database_;
     std::string generation_;
     std::unordered_map<PackNumber, IndexedPack> packs_;
+    std::unordered_set<PackNumber> unwritten_packs_;  // added since the last flush
 };
 
 }  // namespace ingot

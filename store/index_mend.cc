@@ -76,11 +76,9 @@ std::unique_ptr<Index> mend(RepositoryCore& core) {
 }
 
 std::unique_ptr<Index> temporary(RepositoryCore& core) {
-    std::array<uint8_t, 8> random{};
-    random_bytes(random);
-    core.temporary_index = join(core.spool_dir, "index-" + to_hex(random));
+    core.temporary_index = std::make_unique<ScratchFolder>(core.fs, core.spool_dir);
     if (core.warn) core.warn("the index cannot be mended now: one for this command alone is made");
-    return build(core, core.temporary_index);
+    return build(core, join(core.temporary_index->path(), "index"));
 }
 
 // Mends under the append lock if nobody else is adding. False: somebody is, or the repository cannot be written to.
@@ -144,9 +142,7 @@ void rebuild_index(RepositoryCore& core) {
 
 void close_index(RepositoryCore& core) {
     core.index.reset();
-    if (core.temporary_index.empty()) return;
-    remove_tree(core.fs, core.temporary_index);
-    core.temporary_index.clear();
+    core.temporary_index.reset();
 }
 
 void RepositoryCore::lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) {

@@ -22,9 +22,12 @@ void walk_node(MetaChunks& meta, ChunkKind kind, uint8_t height, const Digest& d
         return;
     }
     const std::vector<TreeEntry> entries = decode_node(meta.chunk(ChunkKind::meta, digest), height);
-    uint64_t sum = 0;
-    for (const TreeEntry& entry : entries) sum += entry.length;
-    if (sum != length) throw Error(Code::damaged, "a stream tree's lengths do not add up");
+    uint64_t left = length;  // counted down: a sum could wrap, and bytes be delivered far outside of the stream
+    for (const TreeEntry& entry : entries) {
+        if (entry.length > left) throw Error(Code::damaged, "a stream tree's lengths do not add up");
+        left -= entry.length;
+    }
+    if (left != 0) throw Error(Code::damaged, "a stream tree's lengths do not add up");
     for (const TreeEntry& entry : entries) {
         if (going) walk_node(meta, kind, static_cast<uint8_t>(height - 1), entry.digest, entry.length, each, going);
     }

@@ -17,13 +17,6 @@ namespace {
 class OpenRepository : public Repository {
 public:
     explicit OpenRepository(std::unique_ptr<RepositoryCore> core) : core_(std::move(core)) {}
-    ~OpenRepository() override {
-        try {
-            close_index(*core_);
-        } catch (const Error& error) {
-            ignore_error(error, "a temporary index that cannot be removed now is rubbish in the spool folder");
-        }
-    }
 
     const std::string& path() const override { return core_->path; }
     const RepositoryId& id() const override { return core_->config.id; }
@@ -182,10 +175,11 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
         Cutter cutter(keys.chunker_key(), config.cut);
         const std::string spool = join(options.state_dir, "spool");
         make_dirs(fs, spool, 0700);
+        sweep_scratch_folders(fs, spool);
         ClientMemory memory(fs, options.state_dir, config.id);
         auto core = std::unique_ptr<RepositoryCore>(new RepositoryCore{
             fs, path, std::move(blobs), std::move(lock), config, std::move(keys), opened, std::move(id_hmac), std::move(cutter), options.state_dir,
-            spool, options.warn, {}, {}, memory, {}, nullptr, {}});
+            spool, options.warn, {}, {}, memory, {}, nullptr, nullptr});
         core->heads = load_heads(*core->blobs, config.id, core->keys.head_key());
         core->writer = core->memory.writer();
         if (options.accept_head) {

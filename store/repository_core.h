@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "base/scratch_folder.h"
 #include "store/blob_store.h"
 #include "store/client_memory.h"
 #include "store/config_file.h"
@@ -35,8 +36,8 @@ struct RepositoryCore {
     std::set<RecordName> live;  // records
     ClientMemory memory;
     WriterId writer;
+    std::unique_ptr<ScratchFolder> temporary_index;  // of an index made for this process alone; null: the repository's own
     std::unique_ptr<Index> index;
-    std::string temporary_index;  // folder of an index made for this process alone; empty: the repository's own
 
     bool writable() const { return lock->mode() != LockMode::shared; }
     ChunkId id_of(ChunkKind kind, const Digest& digest) const {

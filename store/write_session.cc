@@ -12,6 +12,8 @@
 namespace ingot {
 namespace {
 
+constexpr uint64_t kFullHeadEvery = 256;
+
 class RepositoryWriteSession : public WriteSession {
 public:
     explicit RepositoryWriteSession(RepositoryCore& core) : core_(core), packer_(core) {}
@@ -101,7 +103,9 @@ private:
 
     bool try_publish_head(const std::vector<RecordName>& added) {
         WriterState state = core_.heads.writers[core_.writer];
-        const Head head = next_head(state, core_.writer, added, removed_, false);
+        // Now and then a full one: a chain is replayed from its newest full head, so opening stays quick for years.
+        const bool full = (state.last + 1) % kFullHeadEvery == 0;
+        const Head head = next_head(state, core_.writer, added, removed_, full);
         const Bytes file = encode_head(head, core_.config.id, core_.keys.head_key());
         if (!core_.blobs->put_new(head_path(core_.writer, head.number), file)) return false;
         state.last = head.number;

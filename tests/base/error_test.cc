@@ -27,7 +27,7 @@ TEST(Error, PrintableKeepsTextAndShowsTheRest) {
     EXPECT_EQ(printable("models/\xc3\xa4.bin"), "models/\xc3\xa4.bin");
     EXPECT_EQ(printable("a\nb\x7f"), "a\\x0ab\\x7f");
     EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
-    EXPECT_EQ(printable("\xc0\x80"), "\\xc0\\x80");          // overlong
+    EXPECT_EQ(printable("\xc0\x80"), "\\xc0\\x80");           // overlong
     EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // a surrogate
     EXPECT_EQ(printable("\xf0\x9f\x98\x80"), "\xf0\x9f\x98\x80");
 }

@@ -15,7 +15,7 @@ TEST(Config, PathsOfTheRepositoryStartAtTheConfigsFolder) {
     ASSERT_FALSE(reading.wrong()) << reading.error().what();
     EXPECT_EQ(reading.config.repository.text, dir.at("repo"));
     EXPECT_EQ(reading.config.repository.line, 2);
-    EXPECT_EQ(reading.config.key_file.text, "/tmp/key");
+    EXPECT_EQ(reading.config.key_file.text, join(parent_of(dir.path()), "key"));
     EXPECT_EQ(reading.config.state_dir.text, "/state");
     EXPECT_EQ(reading.config.root, "/opt/s");
 }

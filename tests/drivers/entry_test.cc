@@ -9,7 +9,8 @@ namespace ingot {
 namespace {
 
 TEST(ListingOrder, AFolderStandsRightBeforeWhatItHolds) {
-    const std::vector<std::string> sorted = {"/etc", "/etc/x", "a", "a/b", "a/b/c", "a/z", "a\x01", "a b", "a.b", "ab", "b", "\xff"};
+    const std::vector<std::string> sorted = {"/etc",  "/etc/x", "a",   "a/b", "a/b/c", "a/z",
+                                             "a\x01", "a b",    "a.b", "ab",  "b",     "\xff"};
     std::vector<std::string> shuffled(sorted.rbegin(), sorted.rend());
     std::sort(shuffled.begin(), shuffled.end(), listing_less);
     EXPECT_EQ(shuffled, sorted);

@@ -15,13 +15,19 @@ TEST(ParseEnv, ReadsWhatShellsAndDotenvLibrariesRead) {
 }
 
 TEST(ParseEnv, CommentsBlankLinesAndOtherLinesAreSkipped) {
-    EXPECT_EQ(parse("# A=1\n\n   # x\nnot a pair\nB=2 # why\nC=a#b\n=nothing\nD=#all\n"), (Pairs{{"B", "2"}, {"C", "a#b"}, {"D", ""}}));
+    EXPECT_EQ(parse("# A=1\n\n   # x\nnot a pair\nB=2 # why\nC=a#b\n=nothing\nD=#all\n"),
+              (Pairs{{"B", "2"}, {"C", "a#b"}, {"D", ""}}));
 }
 
-TEST(ParseEnv, WindowsLinesAndAByteOrderMark) { EXPECT_EQ(parse("\xef\xbb\xbf" "A=1\r\nB=\"2\"\r\n"), (Pairs{{"A", "1"}, {"B", "2"}})); }
+TEST(ParseEnv, WindowsLinesAndAByteOrderMark) {
+    EXPECT_EQ(parse("\xef\xbb\xbf"
+                    "A=1\r\nB=\"2\"\r\n"),
+              (Pairs{{"A", "1"}, {"B", "2"}}));
+}
 
 TEST(ParseEnv, QuotedValuesMayTakeSeveralLines) {
-    EXPECT_EQ(parse("K=\"-----BEGIN\nabc\n-----END\"\nN='a\nb'\nZ=1"), (Pairs{{"K", "-----BEGIN\nabc\n-----END"}, {"N", "a\nb"}, {"Z", "1"}}));
+    EXPECT_EQ(parse("K=\"-----BEGIN\nabc\n-----END\"\nN='a\nb'\nZ=1"),
+              (Pairs{{"K", "-----BEGIN\nabc\n-----END"}, {"N", "a\nb"}, {"Z", "1"}}));
 }
 
 TEST(ParseEnv, AQuoteNeverClosedEndsWithItsLine) { EXPECT_EQ(parse("A=\"open\nB=2\n"), (Pairs{{"A", "\"open"}, {"B", "2"}})); }

@@ -7,8 +7,7 @@ namespace {
 
 TEST(SqliteConnection, DoesNotCreateAndSaysWhatIsWrong) {
     const ScratchFolder scratch;
-    const Error error =
-        error_of([&] { SqliteConnection(scratch / "gone", SqliteConnection::Use::live, 0, Code::source); });
+    const Error error = error_of([&] { SqliteConnection(scratch / "gone", SqliteConnection::Use::live, 0, Code::source); });
     EXPECT_EQ(error.code(), Code::source);
     EXPECT_FALSE(error.hint().empty());
     EXPECT_FALSE(real_filesystem().exists(scratch / "gone"));

@@ -95,9 +95,9 @@ struct Case {
 };
 
 TEST_F(SqliteCopyTest, WritesIntoALiveDatabaseOfAnyModeAndPageSize) {
-    const Case cases[] = {{"wal", 4096, "wal", 4096, "wal"},       {"delete", 4096, "wal", 4096, "wal"},
-                          {"wal", 4096, "delete", 4096, "wal"},    {"delete", 4096, "delete", 1024, "delete"},
-                          {"delete", 1024, "wal", 4096, "wal"},    {"wal", 8192, "wal", 4096, "wal"}};
+    const Case cases[] = {{"wal", 4096, "wal", 4096, "wal"},    {"delete", 4096, "wal", 4096, "wal"},
+                          {"wal", 4096, "delete", 4096, "wal"}, {"delete", 4096, "delete", 1024, "delete"},
+                          {"delete", 1024, "wal", 4096, "wal"}, {"wal", 8192, "wal", 4096, "wal"}};
     for (const Case& c : cases) {
         for (const char* name : {"live.db", "live.db-wal", "live.db-shm", "from.db", "from.db-wal", "from.db-shm"}) {
             std::remove((scratch_ / name).c_str());
@@ -107,7 +107,8 @@ TEST_F(SqliteCopyTest, WritesIntoALiveDatabaseOfAnyModeAndPageSize) {
         make_database(live_, c.live_mode, 50, c.live_page);
         ASSERT_TRUE(write_into_live(from_, live_, 1000));
         EXPECT_EQ(content_of(live_), wanted);
-        EXPECT_EQ(App(live_).value("PRAGMA journal_mode"), std::string(c.mode_after) + "|") << c.from_mode << " into " << c.live_mode;
+        EXPECT_EQ(App(live_).value("PRAGMA journal_mode"), std::string(c.mode_after) + "|")
+            << c.from_mode << " into " << c.live_mode;
     }
 }
 

@@ -41,14 +41,17 @@ TEST_F(SqliteFactsTest, AQueryGivesANumberOrAText) {
     EXPECT_EQ(std::get<double>(ask("SELECT 1.5").at("f")), 1.5);
     EXPECT_EQ(std::get<std::string>(ask("SELECT 'v1'").at("f")), "v1");
     EXPECT_EQ(std::get<std::string>(ask("SELECT max(id) FROM chunks WHERE 0").at("f")), "NULL");
-    EXPECT_EQ(std::get<int64_t>(ask("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) SELECT sum(i) FROM n").at("f")), 15);
+    EXPECT_EQ(std::get<int64_t>(
+                  ask("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) SELECT sum(i) FROM n").at("f")),
+              15);
 }
 
 TEST_F(SqliteFactsTest, WhatIsNotOneReadingStatementOfOneValueIsRefused) {
     const std::string before = get(path_);
-    for (const char* sql : {"DELETE FROM chunks", "INSERT INTO chunks(id) VALUES (77) RETURNING id", "PRAGMA user_version = 5", "PRAGMA user_version",
-                            "ATTACH '/tmp/x' AS x", "VACUUM", "SELECT 1; DELETE FROM chunks", "SELECT 1, 2", "SELECT 1 WHERE 0",
-                            "SELECT id FROM chunks", "SELECT x'00'", "SELECT hex(zeroblob(5000))", "", "nonsense", "SELECT * FROM gone"}) {
+    for (const char* sql : {"DELETE FROM chunks", "INSERT INTO chunks(id) VALUES (77) RETURNING id", "PRAGMA user_version = 5",
+                            "PRAGMA user_version", "ATTACH '/tmp/x' AS x", "VACUUM", "SELECT 1; DELETE FROM chunks",
+                            "SELECT 1, 2", "SELECT 1 WHERE 0", "SELECT id FROM chunks", "SELECT x'00'",
+                            "SELECT hex(zeroblob(5000))", "", "nonsense", "SELECT * FROM gone"}) {
         EXPECT_NE(refusal(sql).find("fact f"), std::string::npos) << sql;
     }
     EXPECT_EQ(get(path_), before);
@@ -56,7 +59,8 @@ TEST_F(SqliteFactsTest, WhatIsNotOneReadingStatementOfOneValueIsRefused) {
 
 TEST_F(SqliteFactsTest, ASignalEndsAQuery) {
     set_interrupted(true);
-    const Error error = error_of([&] { ask("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"); });
+    const Error error =
+        error_of([&] { ask("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"); });
     set_interrupted(false);
     EXPECT_EQ(error.code(), Code::interrupted);
 }
@@ -87,10 +91,11 @@ TEST_F(SqliteFactsTest, ACollationOnlyTheApplicationHasIsNoDamage) {
         App app(path_);
         sqlite3_create_collation(app.handle(), "own", SQLITE_UTF8, nullptr,
                                  [](void*, int a, const void*, int b, const void*) { return a - b; });
-        app.run("CREATE TABLE words(w TEXT COLLATE own); CREATE INDEX by_word ON words(w); INSERT INTO words VALUES ('a'), ('b')");
+        app.run(
+            "CREATE TABLE words(w TEXT COLLATE own); CREATE INDEX by_word ON words(w); INSERT INTO words VALUES ('a'), ('b')");
     }
     SqliteConnection connection(path_, SqliteConnection::Use::artifact, 0, Code::damaged);
-    EXPECT_NE(std::get<std::string>(sqlite_check(connection).at("checked_by")).find("each table"), std::string::npos);
+    EXPECT_EQ(std::get<std::string>(sqlite_check(connection).at("checked_by")), "quick_check");
 }
 
 }  // namespace

@@ -27,7 +27,8 @@ public:
     std::string value(const std::string& sql) {
         std::string out;
         const auto row = [](void* into, int columns, char** values, char**) {
-            for (int i = 0; i < columns; ++i) *static_cast<std::string*>(into) += std::string(values[i] ? values[i] : "NULL") + "|";
+            for (int i = 0; i < columns; ++i)
+                *static_cast<std::string*>(into) += std::string(values[i] ? values[i] : "NULL") + "|";
             return 0;
         };
         EXPECT_EQ(sqlite3_exec(handle_, sql.c_str(), row, &out, nullptr), SQLITE_OK) << sql << ": " << sqlite3_errmsg(handle_);
@@ -63,8 +64,9 @@ inline std::string set_version(int version) {
 inline std::string content_of(const std::string& path) {
     App app(path);
     EXPECT_EQ(app.value("PRAGMA integrity_check"), "ok|");
-    return app.value("SELECT count(*), min(version), max(version), sum(length(body)), (SELECT version FROM meta), "
-                     "(SELECT group_concat(body) FROM (SELECT body FROM chunks ORDER BY id LIMIT 20)) FROM chunks");
+    return app.value(
+        "SELECT count(*), min(version), max(version), sum(length(body)), (SELECT version FROM meta), "
+        "(SELECT group_concat(body) FROM (SELECT body FROM chunks ORDER BY id LIMIT 20)) FROM chunks");
 }
 
 // The same of bytes that a pin delivered.

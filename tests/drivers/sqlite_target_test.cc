@@ -177,7 +177,8 @@ void die_at_step(const char* name) {
 
 TEST_P(SqliteTargetModesTest, KilledAtAnyStepUndoGivesTheOldStateAndSwapTheNew) {
     int kills = 0;
-    for (const char* step : {"restore.sqlite.undo-saved", "restore.sqlite.swap-begun", "restore.sqlite.swapped", "restore.sqlite.undone"}) {
+    for (const char* step :
+         {"restore.sqlite.undo-saved", "restore.sqlite.swap-begun", "restore.sqlite.swapped", "restore.sqlite.undone"}) {
         for (const char* live : {"database", "missing", "broken"}) {
             remove_tree(real_filesystem(), scratch_ / "live");
             remove_tree(real_filesystem(), scratch_ / "work");

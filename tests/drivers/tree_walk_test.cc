@@ -34,7 +34,8 @@ protected:
     Walked walk(const SourceSpec& source) const {
         const TreeRules rules = TreeRules::from(source);
         Spool spool(scratch_.path());
-        TreeWalk walked = walk_tree(rules, spool);
+        Spool folders(scratch_.path());
+        TreeWalk walked = walk_tree(rules, spool, folders);
         Walked out{{}, walked.totals, walked.notes.lines()};
         TreeRecordReader reader(spool);
         while (auto record = reader.next()) out.records.push_back(std::move(*record));
@@ -51,8 +52,8 @@ TEST_F(TreeWalkTest, FindsEverythingInListingOrder) {
     put(root_ + "/a/sub/deep", "");
     put(root_ + "/c\nd \xff", "333");
     const Walked walked = walk(spec({"."}));
-    EXPECT_EQ(walked.paths(), (std::vector<std::string>{root_, root_ + "/a", root_ + "/a/sub", root_ + "/a/sub/deep", root_ + "/a/x",
-                                                        root_ + "/a.b", root_ + "/c\nd \xff"}));
+    EXPECT_EQ(walked.paths(), (std::vector<std::string>{root_, root_ + "/a", root_ + "/a/sub", root_ + "/a/sub/deep",
+                                                        root_ + "/a/x", root_ + "/a.b", root_ + "/c\nd \xff"}));
     EXPECT_EQ(walked.totals.files, 4u);
     EXPECT_EQ(walked.totals.directories, 3u);
     EXPECT_EQ(walked.totals.bytes, 6u);
@@ -180,12 +181,12 @@ TEST_F(TreeWalkTest, FoldersThatChangedAfterTheyWereReadAreFound) {
     put(root_ + "/m/a/x", "1");
     put(root_ + "/m/b/x", "1");
     const TreeRules rules = TreeRules::from(spec({"m"}));
-    Spool spool(scratch_.path());
+    Spool entries(scratch_.path()), folders(scratch_.path());
     const int64_t began = wall_now_ns();
-    walk_tree(rules, spool);
-    EXPECT_TRUE(changed_folders(rules, spool, began).empty());
+    walk_tree(rules, entries, folders);
+    EXPECT_TRUE(changed_folders(rules, folders, began).empty());
     put(root_ + "/m/b/y", "1");
-    EXPECT_EQ(changed_folders(rules, spool, began), std::vector<std::string>{"m/b"});
+    EXPECT_EQ(changed_folders(rules, folders, began), std::vector<std::string>{"m/b"});
 }
 
 }  // namespace

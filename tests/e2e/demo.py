@@ -181,7 +181,7 @@ class Demo:
         say(f"   sha256sum: {differ} of {len(sums)} differ")
         if differ != 4 or self.answer() == before:
             raise Differs("the damage did no damage")
-        self.ingot("snapshot", "--tag", "damaged", lines=0)
+        self.ingot("snapshot", "--tag", "bad", lines=0)
         self.ingot("diff", "latest~1", "latest", lines=5)
         say()
 

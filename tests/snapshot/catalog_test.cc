@@ -92,7 +92,8 @@ TEST(Choose, AnIdPrefixNamesAnyButOnlyOne) {
 }
 
 TEST(Choose, WhatNamesNothingIsAWrongUsage) {
-    for (const char* which : {"", "aaa", "newest", "latest~", "latest~x", "latest~-1", "golden~1", "zzzz", "latest~99999999999999999999"}) {
+    for (const char* which :
+         {"", "aaa", "newest", "latest~", "latest~x", "latest~-1", "golden~1", "zzzz", "latest~99999999999999999999"}) {
         EXPECT_EQ(error_of(example(), {which, {}}).code(), Code::usage) << which;
     }
 }

@@ -15,7 +15,7 @@ namespace ingot {
 struct FakeFile {
     Entry entry;
     std::string content;
-    int unsettled = 0;      // so many reads of it turn out void
+    int unsettled = 0;  // so many reads of it turn out void
     bool unreadable = false;
 };
 

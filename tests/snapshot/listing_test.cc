@@ -101,8 +101,21 @@ TEST(Listing, ASmallFileHasTheseBytes) {
     listed.root = {0, Digest::from(Bytes(32, 0xab)), 5};
     Bytes out;
     encode_entry(listed, out);
-    EXPECT_EQ(to_hex(out), "49000000" "01" "00" "a0010000" "e8030000" "64000000" "fbffffffffffffff" "01000000" "66" "00" +
-                               to_hex(Bytes(32, 0xab)) + "0500000000000000" "00" "00000000");
+    EXPECT_EQ(to_hex(out),
+              "49000000"
+              "01"
+              "00"
+              "a0010000"
+              "e8030000"
+              "64000000"
+              "fbffffffffffffff"
+              "01000000"
+              "66"
+              "00" +
+                  to_hex(Bytes(32, 0xab)) +
+                  "0500000000000000"
+                  "00"
+                  "00000000");
 }
 
 TEST(Listing, OfNothingIsEmpty) { EXPECT_TRUE(read_all({}).empty()); }

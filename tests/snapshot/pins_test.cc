@@ -13,7 +13,9 @@ namespace {
 
 class Pins : public testing::Test {
 protected:
-    void add(const std::string& name, FakeSource& source) { stack_.sources.push_back(std::make_unique<FakeDriver>(source, name)); }
+    void add(const std::string& name, FakeSource& source) {
+        stack_.sources.push_back(std::make_unique<FakeDriver>(source, name));
+    }
     void make_runs() {
         runs_.reserve(stack_.sources.size());
         for (auto& driver : stack_.sources) runs_.emplace_back(*driver);
@@ -66,10 +68,12 @@ TEST_F(Pins, InsideThePauseAreABarrier) {
 
 TEST_F(Pins, OutlastingTheDeadlineAreNoBarrier) {
     pause();
-    stack_.barrier.max_pause_ms = 100;
+    stack_.barrier.max_pause_ms = 1000;
     add("db", db_);
     make_runs();
-    db_.on_pin = [] { wait_for_ms(400); };
+    db_.on_pin = [this] {
+        for (int i = 0; i < 1000 && dir_.read("log") != "pause\nresume\n"; ++i) wait_for_ms(10);
+    };
     const std::optional<PauseReport> report = pin();
     EXPECT_TRUE(report->by_deadline);
     EXPECT_EQ(consistency_of(runs_, report), Consistency::pinned);

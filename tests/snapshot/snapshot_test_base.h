@@ -10,6 +10,7 @@
 #include "store/reader.h"
 #include "tests/base/temp_dir.h"
 #include "tests/snapshot/fake_source.h"
+#include "tests/support/faulty_filesystem.h"
 
 namespace ingot {
 
@@ -26,7 +27,7 @@ protected:
     SnapshotTest() {
         InitOptions plain;
         plain.encryption = false;
-        Repository::init(real_filesystem(), dir_.at("repo"), {}, plain);
+        Repository::init(disk_, dir_.at("repo"), {}, plain);
         make_dirs(real_filesystem(), dir_.at("state"), 0700);
         make_dirs(real_filesystem(), dir_.at("root"), 0700);
         open();
@@ -41,7 +42,7 @@ protected:
         options.mode = mode;
         options.state_dir = dir_.at("state");
         options.lock_wait_ms = 0;
-        repository_ = Repository::open(real_filesystem(), dir_.at("repo"), {}, options);
+        repository_ = Repository::open(disk_, dir_.at("repo"), {}, options);
     }
     void add(const std::string& name, FakeSource& source, const std::string& driver = "fake") {
         stack_.sources.push_back(std::make_unique<FakeDriver>(source, name, driver));
@@ -70,6 +71,7 @@ protected:
     }
 
     TempDir dir_;
+    test::FaultyFileSystem disk_;  // under the repository
     std::unique_ptr<Repository> repository_;
     Stack stack_;
     Notes progress_;

@@ -136,6 +136,47 @@ TEST_F(Take, AnErrorThatIsNotTheSourcesAborts) {
     EXPECT_TRUE(snapshots().empty());
 }
 
+TEST_F(Take, AFullRepositoryIsNeverCountedAsASourceError) {
+    add("db", db_);
+    add("models", tree_);
+    take();
+    db_.add("dev.db", std::string(200'000, 'e'), "f7");
+    size_t failed = 0;
+    for (uint64_t nth = 1; nth < 1000; ++nth) {
+        open();
+        disk_.fail(test::Call::write, nth, true, ENOSPC);
+        bool done = false;
+        try {
+            take();
+            done = true;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed) << error.what();
+            EXPECT_NE(std::string(error.what()).find("No space left on device"), std::string::npos) << error.what();
+            ++failed;
+        }
+        disk_.mend();
+        if (done) break;
+        open();
+        EXPECT_EQ(snapshots().size(), 1u) << nth;
+        if (HasFailure()) break;
+    }
+    EXPECT_GT(failed, 3u);
+    const Snapshot after = snapshots().back();
+    EXPECT_TRUE(after.complete());
+    EXPECT_EQ(files_of(after.manifest, "db").at("dev.db"), std::string(200'000, 'e'));
+}
+
+TEST_F(Take, WhatAnAbortedRunReadIsNotRemembered) {
+    add("db", db_);
+    add("models", tree_);
+    tree_.on_facts = [] { throw Error(Code::failed, "lost"); };
+    EXPECT_THROW(take(), Error);
+    tree_.on_facts = [] {};
+    db_.read.clear();
+    EXPECT_TRUE(take().manifest.complete());
+    EXPECT_EQ(db_.read, std::vector<std::string>{"dev.db"});
+}
+
 TEST_F(Take, AnEmptySourceIsNamed) {
     FakeSource empty, folder;
     empty.add("x.db", "");

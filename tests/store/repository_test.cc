@@ -1,18 +1,8 @@
 #include "store/repository.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include <filesystem>
-#include <fstream>
-
-#include "base/clock.h"
 #include "base/error.h"
-#include "store/reader.h"
 #include "store/record.h"
-#include "store/repository_core.h"
-#include "tests/support/memory_feed.h"
-#include "tests/support/temp_dir.h"
+#include "tests/store/store_fixture.h"
 
 namespace ingot {
 namespace {
@@ -22,78 +12,7 @@ using test::MemoryFeed;
 using test::noise;
 using test::prose;
 
-class RepositoryTest : public ::testing::Test {
-protected:
-    Credentials key() const {
-        Credentials credentials;
-        if (sealed_) credentials.key_file = Secret::copy_of(ByteView(noise(32, 1)));
-        return credentials;
-    }
-    void init(bool sealed = true) {
-        sealed_ = sealed;
-        InitOptions options;
-        options.encryption = sealed;
-        Repository::init(real_filesystem(), path_, key(), options);
-    }
-    std::unique_ptr<Repository> open(LockMode mode = LockMode::append, bool accept_head = false) {
-        OpenOptions options;
-        options.mode = mode;
-        options.lock_wait_ms = 0;
-        options.state_dir = state_;
-        options.accept_head = accept_head;
-        options.warn = [this](const std::string& line) { warnings_.push_back(line); };
-        return Repository::open(real_filesystem(), path_, key(), options);
-    }
-    // Stores one stream and a manifest record in one commit.
-    StreamRoot store(Bytes bytes, Section section = {}, SessionTotals* totals = nullptr) {
-        const auto repository = open();
-        const auto session = repository->begin();
-        MemoryFeed feed;
-        feed.add(std::move(bytes), section);
-        session->put(ChunkKind::data, feed, silent_);
-        last_record_ = session->add_record(RecordKind::manifest, view_of(fmt::format("{{\"n\":{}}}", ++records_)));
-        session->commit();
-        if (totals) *totals = session->totals();
-        return feed.results.at(0).root;
-    }
-    Bytes read(Repository& repository, const StreamRoot& root) { return Reader(repository).to_memory(ChunkKind::data, root, 1 << 30); }
-
-    template <class Work>
-    Code code_of(Work work) {
-        try {
-            work();
-        } catch (const Error& error) {
-            message_ = error.what();
-            return error.code();
-        }
-        ADD_FAILURE() << "no error was thrown";
-        return Code::failed;
-    }
-    void flip(const std::string& file, size_t byte, int bit = 0) {
-        std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
-        stream.seekg(static_cast<std::streamoff>(byte));
-        const auto value = static_cast<char>(stream.get() ^ (1 << bit));
-        stream.seekp(static_cast<std::streamoff>(byte));
-        stream.put(value);
-    }
-    std::vector<std::string> packs() const {
-        std::vector<std::string> files;
-        for (const auto& entry : fs::recursive_directory_iterator(path_ + "/packs")) {
-            if (entry.is_regular_file()) files.push_back(entry.path().string());
-        }
-        return files;
-    }
-
-    test::TempDir dir_;
-    std::string path_ = dir_ / "repo";
-    std::string state_ = dir_ / "state";
-    bool sealed_ = true;
-    SilentProgress silent_;
-    std::vector<std::string> warnings_;
-    std::string message_;
-    RecordId last_record_;
-    int records_ = 0;
-};
+class RepositoryTest : public StoreTest {};
 
 TEST_F(RepositoryTest, GivesBackWhatWasPut) {
     for (const bool sealed : {true, false}) {
@@ -220,78 +139,6 @@ TEST_F(RepositoryTest, InitRefusesAFolderThatLostItsConfigButHoldsPacks) {
     EXPECT_EQ(packs().size(), 1U);
 }
 
-TEST_F(RepositoryTest, ADeletedIndexIsRebuiltAndDeduplicatesAsBefore) {
-    init();
-    const Bytes bytes = noise(4 << 20, 9);
-    const StreamRoot root = store(bytes);
-    fs::remove_all(path_ + "/index");
-    EXPECT_EQ(read(*open(LockMode::shared), root), bytes);
-    fs::remove_all(path_ + "/index");
-    SessionTotals totals;
-    store(bytes, {}, &totals);
-    EXPECT_EQ(totals.bytes_new, 0U);
-}
-
-TEST_F(RepositoryTest, AnIndexFromBeforeASnapshotLearnsItsPacks) {
-    init();
-    store(noise(1 << 20, 1));
-    fs::copy(path_ + "/index", dir_ / "old-index", fs::copy_options::recursive);
-    const Bytes bytes = noise(4 << 20, 2);
-    const StreamRoot root = store(bytes);
-    fs::remove_all(path_ + "/index");
-    fs::copy(dir_ / "old-index", path_ + "/index", fs::copy_options::recursive);
-    EXPECT_EQ(read(*open(LockMode::shared), root), bytes);
-    SessionTotals totals;
-    store(bytes, {}, &totals);
-    EXPECT_EQ(totals.bytes_new, 0U);
-}
-
-TEST_F(RepositoryTest, AnIndexThatKnowsARemovedPackIsMendedAndTheChunksAreStoredAgain) {
-    init();
-    const Bytes bytes = noise(4 << 20, 2);
-    const StreamRoot root = store(bytes);
-    const std::string generation = open(LockMode::shared)->generation();
-    fs::copy(path_ + "/index", dir_ / "old-index", fs::copy_options::recursive);
-    for (const std::string& pack : packs()) fs::remove(pack);
-    EXPECT_EQ(code_of([&] { read(*open(LockMode::shared), root); }), Code::damaged);
-    EXPECT_NE(open(LockMode::shared)->generation(), generation);
-    fs::remove_all(path_ + "/index");
-    fs::copy(dir_ / "old-index", path_ + "/index", fs::copy_options::recursive);
-    SessionTotals totals;
-    EXPECT_EQ(store(bytes, {}, &totals), root);
-    EXPECT_EQ(totals.bytes_new, bytes.size());
-    EXPECT_EQ(read(*open(LockMode::shared), root), bytes);
-}
-
-TEST_F(RepositoryTest, EveryByteOfTheIndexMayRot) {
-    init();
-    const Bytes bytes = prose(300'000, 2);
-    const StreamRoot root = store(bytes, Section::blocks(bytes.size(), 4096, 1));
-    fs::copy(path_ + "/index", dir_ / "good-index", fs::copy_options::recursive);
-    size_t flips = 0;
-    for (const auto& entry : fs::directory_iterator(dir_ / "good-index")) {
-        const std::string name = entry.path().filename().string();
-        if (name.starts_with("LOG")) continue;
-        const size_t size = fs::file_size(entry.path());
-        for (size_t byte = 0; byte < size; byte += 1 + size / 25) {
-            fs::remove_all(path_ + "/index");
-            fs::copy(dir_ / "good-index", path_ + "/index", fs::copy_options::recursive);
-            flip(path_ + "/index/" + name, byte, static_cast<int>(byte % 8));
-            ++flips;
-            ASSERT_EQ(read(*open(LockMode::shared), root), bytes) << name << " byte " << byte;
-            SessionTotals totals;
-            const auto repository = open();
-            const auto session = repository->begin();
-            MemoryFeed feed;
-            feed.add(bytes, Section::blocks(bytes.size(), 4096, 1));
-            session->put(ChunkKind::data, feed, silent_);
-            session->commit();
-            EXPECT_EQ(read(*repository, feed.results.at(0).root), bytes) << name << " byte " << byte;
-        }
-    }
-    fmt::print("index bits flipped: {}\n", flips);
-}
-
 TEST_F(RepositoryTest, AFlippedBitOfAPackIsFoundAndNeverReturnedAsData) {
     init();
     const Bytes bytes = prose(200'000, 2);
@@ -300,7 +147,7 @@ TEST_F(RepositoryTest, AFlippedBitOfAPackIsFoundAndNeverReturnedAsData) {
     for (const std::string& pack : packs()) {
         const size_t size = fs::file_size(pack);
         for (size_t byte = 0; byte < size; byte += 1 + size / 60) {
-            flip(pack, byte, static_cast<int>(byte % 8));
+            flip(pack, byte, byte % 8);
             ++flips;
             const auto repository = open();
             const auto verifier = Verifier::over(*repository);
@@ -311,7 +158,7 @@ TEST_F(RepositoryTest, AFlippedBitOfAPackIsFoundAndNeverReturnedAsData) {
             } catch (const Error& error) {
                 EXPECT_EQ(error.code(), Code::damaged);
             }
-            flip(pack, byte, static_cast<int>(byte % 8));
+            flip(pack, byte, byte % 8);
             fs::remove_all(path_ + "/index");
         }
     }
@@ -375,7 +222,7 @@ TEST_F(RepositoryTest, EveryBitOfEveryHeadIsDetectedAndTheSnapshotsStayReadable)
         if (!entry.is_regular_file()) continue;
         const std::string head = entry.path().string();
         for (size_t bit = 0; bit < fs::file_size(head) * 8; bit += 31) {
-            flip(head, bit / 8, static_cast<int>(bit % 8));
+            flip(head, bit / 8, bit % 8);
             ++flips;
             EXPECT_EQ(code_of([&] { open(LockMode::append); }), Code::damaged);
             {
@@ -383,7 +230,7 @@ TEST_F(RepositoryTest, EveryBitOfEveryHeadIsDetectedAndTheSnapshotsStayReadable)
                 EXPECT_EQ(repository->records(RecordKind::manifest).size(), 2U);
                 EXPECT_EQ(read(*repository, root), bytes);
             }
-            flip(head, bit / 8, static_cast<int>(bit % 8));
+            flip(head, bit / 8, bit % 8);
         }
     }
     fmt::print("head bits flipped: {}\n", flips);
@@ -402,6 +249,23 @@ TEST_F(RepositoryTest, AcceptingHeadsMakesADamagedChainUsableAgain) {
     EXPECT_EQ(open(LockMode::shared)->records(RecordKind::manifest).size(), 3U);
 }
 
+TEST_F(RepositoryTest, AnOldDamagedHeadBeforeAFullOneIsNotNeeded) {
+    init();
+    std::set<RecordId> all;
+    {
+        const auto repository = open();
+        for (int i = 0; i < 260; ++i) {
+            const auto session = repository->begin();
+            all.insert(session->add_record(RecordKind::audit, view_of(fmt::format("{}", i))));
+            session->commit();
+        }
+    }
+    flip(path_ + "/" + head_path(open(LockMode::shared)->writer(), 77), 60);
+    const auto repository = open(LockMode::append);
+    const std::vector<RecordId> live = repository->records(RecordKind::audit);
+    EXPECT_EQ(std::set<RecordId>(live.begin(), live.end()), all);
+}
+
 TEST_F(RepositoryTest, OneOfTwoCopiesOfConfigAndKeysIsEnough) {
     init();
     store(noise(1000, 1));
@@ -411,11 +275,11 @@ TEST_F(RepositoryTest, OneOfTwoCopiesOfConfigAndKeysIsEnough) {
     for (const std::string& file : files) {
         // Every single bit: config_file_test and keys_test; here that the rest of the repository copes.
         for (size_t bit = 0; bit < fs::file_size(file) * 8; bit += 131) {
-            flip(file, bit / 8, static_cast<int>(bit % 8));
+            flip(file, bit / 8, bit % 8);
             const auto repository = open(LockMode::shared);
             EXPECT_EQ(repository->records(RecordKind::manifest).size(), 1U);
             EXPECT_FALSE(check_repository(*repository, false, false, silent_).empty()) << file << " bit " << bit;
-            flip(file, bit / 8, static_cast<int>(bit % 8));
+            flip(file, bit / 8, bit % 8);
         }
         fs::remove(file);
         EXPECT_EQ(open(LockMode::shared)->records(RecordKind::manifest).size(), 1U);

@@ -1,0 +1,100 @@
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/step.h"
+#include "cli/commands.h"
+#include "tests/cli/command_fixture.h"
+
+namespace ingot {
+
+class RestoreCommandTest : public CommandTest {
+protected:
+    // Dies at the first step of this name, as a power cut would.
+    void die_in_restore(const char* step_name) {
+        static std::string wanted;
+        wanted = step_name;
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            set_step_listener([](const char* name) {
+                if (wanted == name) ::_exit(99);
+            });
+            ::_exit(run({"restore", "latest"}).exit);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+        ASSERT_TRUE(WIFEXITED(status));
+        ASSERT_EQ(WEXITSTATUS(status), 99) << "the restore never came to " << step_name;
+    }
+};
+
+TEST_F(RestoreCommandTest, PutsTheStackBackAndSaysWhichSnapshot) {
+    init();
+    const std::string id = snapshot();
+    dir.write("stack/docs/a.txt", "damaged");
+    dir.write("stack/docs/extra", "x");
+    const Ran plan = run({"restore", "latest", "--dry-run"});
+    EXPECT_EQ(plan.exit, 0) << plan.err;
+    EXPECT_TRUE(holds(plan.out, "replace  docs/docs/a.txt") && holds(plan.out, "remove   docs/docs/extra")) << plan.out;
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "damaged");
+    const Ran ran = run({"restore", "latest"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_TRUE(holds(ran.err, "chosen: snapshot " + id)) << ran.err;
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "alpha\n");
+    EXPECT_FALSE(dir.has("stack/docs/extra"));
+}
+
+TEST_F(RestoreCommandTest, ToAFolderNeedsNoConfigAndTouchesNothingLive) {
+    init();
+    snapshot();
+    dir.write("stack/docs/a.txt", "live");
+    const Ran ran =
+        run_plain({"restore", "latest", "-r", dir.at("repo"), "--key-file", dir.at("key"), "--to", dir.at("out"), "--json"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(dir.read("out/docs/docs/a.txt"), "alpha\n");
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "live");
+    const nlohmann::json summary = nlohmann::json::parse(ran.out);
+    for (const char* name : {"snapshot_id", "targets", "bytes_written", "outage_ms", "duration_s", "outcome", "exit"}) {
+        EXPECT_TRUE(summary.contains(name)) << name;
+    }
+    EXPECT_EQ(summary["outcome"], "written");
+}
+
+TEST_F(RestoreCommandTest, OnlySourcesThatThereAre) {
+    init();
+    snapshot();
+    dir.write("stack/docs/a.txt", "changed");
+    dir.write("stack/.env", "CHANGED=1\n");
+    EXPECT_EQ(run({"restore", "latest", "--only", "nothing"}).exit, 2);
+    EXPECT_EQ(run({"restore", "latest", "--only", "env"}).exit, 0);
+    EXPECT_EQ(dir.read("stack/.env"), "TOKEN=canary-9f3\nMODE=prod\n");
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "changed");
+}
+
+TEST_F(RestoreCommandTest, ATimeBeforeTheFirstSnapshotIsAnError) {
+    init();
+    snapshot();
+    EXPECT_EQ(run({"restore", "--at", "2001-01-01"}).exit, 1);
+    EXPECT_EQ(run({"restore", "--at", "whenever"}).exit, 2);
+    EXPECT_EQ(run({"restore", "--at", "now"}).exit, 0);
+}
+
+TEST_F(RestoreCommandTest, AnUnfinishedOneIsSaidByAllAndFinishedFirst) {
+    init();
+    snapshot();
+    dir.write("stack/docs/a.txt", "old state");
+    die_in_restore("restore.swap-begun");
+    EXPECT_TRUE(holds(run({"list"}).err, "a restore of small is unfinished"));
+    EXPECT_EQ(run({"list"}).exit, 0);
+    EXPECT_EQ(run({"snapshot"}).exit, 1);
+    EXPECT_EQ(run({"restore", "latest"}).exit, 1);
+    const Ran undone = run({"restore", "--undo"});
+    EXPECT_EQ(undone.exit, 0) << undone.err;
+    EXPECT_FALSE(holds(undone.err, "unfinished")) << undone.err;
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "old state");
+    EXPECT_FALSE(holds(run({"list"}).err, "unfinished"));
+    EXPECT_TRUE(holds(run({"restore", "--resume"}).out, "nothing to do"));
+}
+
+}  // namespace ingot

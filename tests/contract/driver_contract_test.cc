@@ -1,0 +1,303 @@
+#include "driver_contract.h"
+
+#include <thread>
+
+#include "base/metadata.h"
+#include "drivers/registry.h"
+#include "files_fixture.h"
+#include "sqlite_contract_fixture.h"
+
+namespace ingot {
+namespace {
+
+template <class Fixture>
+std::unique_ptr<SourceFixture> make_fixture() {
+    return std::make_unique<Fixture>();
+}
+std::unique_ptr<SourceFixture> wal_database() { return std::make_unique<SqliteSourceFixture>("wal"); }
+std::unique_ptr<SourceFixture> journal_database() { return std::make_unique<SqliteSourceFixture>("delete"); }
+
+struct Named {
+    const char* name;
+    FixtureFactory make;
+};
+
+class DriverContract : public testing::TestWithParam<Named> {
+protected:
+    DriverContract() : fixture_(GetParam().make()) {
+        fixture_->create(root_);
+        spec_.name = "s";
+        spec_.driver = fixture_->driver();
+        spec_.root = root_;
+        spec_.spool_dir = scratch_.folder("spool");
+        fixture_->describe(spec_);
+    }
+
+    std::unique_ptr<Driver> driver() const { return find_driver(fixture_->driver())->make(spec_); }
+
+    // The entries below a folder, as materialise() puts them. Returns them.
+    std::vector<ReadEntry> materialise(Pin& pin, const std::string& folder) const {
+        std::vector<ReadEntry> entries = read_pin(pin);
+        make_dirs(real_filesystem(), folder, 0755);
+        for (const ReadEntry& read : entries) {
+            const std::string path = folder + "/" + read.entry.path;
+            make_dirs(real_filesystem(), parent_of(path), 0755);
+            if (read.entry.type == EntryType::directory) real_filesystem().make_dir(path, 0755);
+            if (read.entry.type == EntryType::file) put(path, read.bytes);
+            if (read.entry.type == EntryType::symlink) {
+                EXPECT_EQ(::symlink(read.entry.link.c_str(), path.c_str()), 0);
+            }
+            if (read.entry.type == EntryType::hard_link) {
+                EXPECT_EQ(::link((folder + "/" + read.entry.link).c_str(), path.c_str()), 0);
+            }
+        }
+        return entries;
+    }
+
+    // Names, sizes, modes, times and bytes of everything live.
+    std::string live_bytes() const {
+        std::string out;
+        const std::function<void(const std::string&)> visit = [&](const std::string& path) {
+            const Metadata metadata = metadata_of(path);
+            const struct stat st = stat_of(path);
+            out += path + " " + std::to_string(st.st_ino) + " " + std::to_string(metadata.mode) + " ";
+            if (S_ISREG(st.st_mode)) out += std::to_string(metadata.mtime_ns) + " " + get(path);
+            out += "\n";
+            if (!S_ISDIR(st.st_mode)) return;
+            std::vector<std::string> names;
+            real_filesystem().list(path, [&](const std::string& name) { names.push_back(name); });
+            std::sort(names.begin(), names.end());
+            for (const std::string& name : names) {
+                if (!fixture_->may_appear(name)) visit(path + "/" + name);
+            }
+        };
+        visit(root_);
+        return out;
+    }
+
+    ScratchFolder scratch_;
+    std::string root_ = scratch_.folder("stack");
+    std::unique_ptr<SourceFixture> fixture_;
+    SourceSpec spec_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
+                         testing::Values(Named{"files", make_fixture<FilesFixture>}, Named{"env", make_fixture<EnvFixture>},
+                                         Named{"sqlite_wal", wal_database}, Named{"sqlite_journal", journal_database}),
+                         [](const auto& named) { return std::string(named.param.name); });
+
+TEST_P(DriverContract, D1_AQuietSourceIsDeliveredAsItIs) {
+    const std::string before = fixture_->content();
+    const auto driver = this->driver();
+    driver->prepare();
+    const Moment began = now();
+    const auto pin = driver->pin();
+    const Moment ended = now();
+    materialise(*pin, scratch_ / "artifact");
+    EXPECT_EQ(fixture_->artifact_content(scratch_ / "artifact"), before);
+    EXPECT_EQ(pin->consistency(), PinConsistency::pinned);
+    EXPECT_LE(began.mono_ns, pin->moment().first.mono_ns);
+    EXPECT_LE(pin->moment().first.mono_ns, pin->moment().last.mono_ns);
+    EXPECT_LE(pin->moment().last.mono_ns, ended.mono_ns);
+}
+
+TEST_P(DriverContract, D1_ChangedAfterThePinItIsThePinnedStateOrSaysFuzzy) {
+    const std::string before = fixture_->content();
+    const auto driver = this->driver();
+    driver->prepare();
+    const auto pin = driver->pin();
+    ASSERT_TRUE(fixture_->mutate(1)) << "a pin must not keep writers from committing after pin() returned";
+    const std::string after = fixture_->content();
+    ASSERT_NE(before, after);
+    materialise(*pin, scratch_ / "artifact");
+    const std::string delivered = fixture_->artifact_content(scratch_ / "artifact");
+    if (pin->consistency() == PinConsistency::pinned) {
+        EXPECT_EQ(delivered, before);
+    } else {
+        EXPECT_EQ(delivered, after);
+        EXPECT_FALSE(pin->notes().empty());
+    }
+}
+
+TEST_P(DriverContract, D1_UnderAWriterNothingIsASilentMixture) {
+    std::vector<std::string> states{fixture_->content()};
+    const auto driver = this->driver();
+    driver->prepare();
+    for (int round = 1; round <= 5; ++round) {
+        std::string delivered;
+        std::unique_ptr<Pin> pin;
+        {
+            std::jthread writer([&](std::stop_token stop) {
+                for (int i = 0; i < 20 && !stop.stop_requested(); ++i) fixture_->mutate(round * 100 + i);
+            });
+            try {
+                pin = driver->pin();
+                materialise(*pin, scratch_ / ("artifact" + std::to_string(round)));
+            } catch (const Error& error) {
+                EXPECT_EQ(error.code(), Code::source) << error.what();
+                continue;
+            }
+        }
+        if (pin->consistency() == PinConsistency::fuzzy) {
+            EXPECT_FALSE(pin->notes().empty());
+            continue;
+        }
+        // The artifact is one of the writer's states: its own engine, at least, finds nothing wrong.
+        driver->open_artifact(scratch_ / ("artifact" + std::to_string(round)));
+    }
+}
+
+TEST_P(DriverContract, D2_EntriesComeInListingOrderOnceEachAndExactlyAsLongAsTheySay) {
+    const auto driver = this->driver();
+    driver->prepare();
+    const auto pin = driver->pin();
+    const auto entries = materialise(*pin, scratch_ / "artifact");
+    ASSERT_FALSE(entries.empty());
+    for (size_t i = 0; i < entries.size(); ++i) {
+        if (i > 0) {
+            EXPECT_TRUE(listing_less(entries[i - 1].entry.path, entries[i].entry.path)) << entries[i].entry.path;
+        }
+        EXPECT_EQ(entries[i].entry.size, entries[i].bytes.size()) << entries[i].entry.path;
+    }
+    EXPECT_FALSE(pin->next());
+    for (const SourceRoot& root : driver->roots()) {
+        const auto paths = paths_of(entries);
+        EXPECT_TRUE(std::find(paths.begin(), paths.end(), root.listing_path) != paths.end()) << root.listing_path;
+        EXPECT_TRUE(real_filesystem().exists(root.live_path));
+    }
+}
+
+TEST_P(DriverContract, D3_APinReleasesWhatItHoldsWhenItIsDestroyedAtAnyPoint) {
+    const auto driver = this->driver();
+    for (int point = 0; point < 4; ++point) {
+        driver->prepare();
+        auto pin = driver->pin();
+        std::optional<Entry> entry;
+        std::unique_ptr<Stream> stream;
+        if (point > 0) entry = pin->next();
+        while (point > 1 && entry && entry->type != EntryType::file) entry = pin->next();
+        if (point > 1) stream = pin->open(*entry);
+        std::vector<uint8_t> some(100);
+        if (point > 2 && stream->next_section()) stream->read(some);
+        stream.reset();
+        pin.reset();
+        EXPECT_TRUE(fixture_->mutate(point));
+    }
+}
+
+TEST_P(DriverContract, D3_APinDiesWithItsProcess) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        const auto driver = this->driver();
+        driver->prepare();
+        const auto pin = driver->pin();
+        ::kill(::getpid(), SIGKILL);
+    }
+    ::waitpid(child, nullptr, 0);
+    EXPECT_TRUE(fixture_->mutate(1));
+    real_filesystem().list(spec_.spool_dir, [](const std::string& name) { ADD_FAILURE() << "left behind: " << name; });
+}
+
+TEST_P(DriverContract, D4_ASnapshotNeverChangesItsSource) {
+    const std::string before = live_bytes();
+    {
+        const auto driver = this->driver();
+        driver->prepare();
+        const auto pin = driver->pin();
+        pin->facts();
+        materialise(*pin, scratch_ / "artifact");
+        driver->open_artifact(scratch_ / "artifact");
+    }
+    EXPECT_EQ(live_bytes(), before);
+}
+
+TEST_P(DriverContract, D5_AMissingSourceIsASourceErrorThatSaysWhatNext) {
+    fixture_->lose();
+    const Error error = error_of([&] { driver()->prepare(); });
+    EXPECT_EQ(error.code(), Code::source);
+    EXPECT_FALSE(error.hint().empty());
+}
+
+TEST_P(DriverContract, D5_ASourceThatVanishesBetweenPrepareAndPinIsASourceError) {
+    const auto driver = this->driver();
+    driver->prepare();
+    fixture_->lose();
+    EXPECT_EQ(error_of([&] { driver->pin(); }).code(), Code::source);
+}
+
+TEST_P(DriverContract, D5_ASourceThatVanishesAfterThePinIsDeliveredOrASourceError) {
+    const std::string before = fixture_->content();
+    const auto driver = this->driver();
+    driver->prepare();
+    const auto pin = driver->pin();
+    fixture_->lose();
+    try {
+        materialise(*pin, scratch_ / "artifact");
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::source);
+        return;
+    }
+    EXPECT_EQ(fixture_->artifact_content(scratch_ / "artifact"), before);
+}
+
+TEST_P(DriverContract, FactsAreOfThePinnedState) {
+    const auto driver = this->driver();
+    driver->prepare();
+    const Facts before = driver->pin()->facts();
+    EXPECT_FALSE(before.empty());
+    const auto pin = driver->pin();
+    EXPECT_EQ(pin->facts(), before);
+    materialise(*pin, scratch_ / "artifact");
+    // What both report, they report alike: an invariant must hold in a drill as it held at the pin.
+    const Facts opened = driver->open_artifact(scratch_ / "artifact");
+    for (const auto& [name, fact] : before) {
+        if (opened.contains(name)) {
+            EXPECT_EQ(opened.at(name), fact) << name;
+        }
+    }
+}
+
+TEST_P(DriverContract, ASpoiledArtifactIsDamaged) {
+    const auto driver = this->driver();
+    driver->prepare();
+    materialise(*driver->pin(), scratch_ / "artifact");
+    driver->open_artifact(scratch_ / "artifact");
+    fixture_->spoil(scratch_ / "artifact");
+    EXPECT_EQ(error_of([&] { driver->open_artifact(scratch_ / "artifact"); }).code(), Code::damaged);
+}
+
+TEST_P(DriverContract, WhatItExcludesItDoesNotDeliver) {
+    const auto driver = this->driver();
+    driver->prepare();
+    const auto pin = driver->pin();
+    for (const ReadEntry& read : read_pin(*pin)) EXPECT_FALSE(driver->excluded(read.entry.path)) << read.entry.path;
+    if (!fixture_->excluded_path().empty()) {
+        EXPECT_TRUE(driver->excluded(fixture_->excluded_path()));
+    }
+}
+
+TEST_P(DriverContract, AnEngineTargetPutsTheSnapshotBackAndTakesItAway) {
+    const std::string before = fixture_->content();
+    const auto driver = this->driver();
+    driver->prepare();
+    materialise(*driver->pin(), scratch_ / "staged");
+    TargetSpec spec;
+    spec.fs = &real_filesystem();
+    spec.staged_dir = scratch_ / "staged";
+    spec.work_dir = scratch_.folder("work");
+    spec.deadline_ms = 2000;
+    if (!driver->engine_target(spec)) GTEST_SKIP() << "put back as a tree";
+    ASSERT_TRUE(fixture_->mutate(3));
+    const std::string mutated = fixture_->content();
+    driver->engine_target(spec)->preflight();
+    EXPECT_EQ(fixture_->content(), mutated);
+    for (int again = 0; again < 2; ++again) driver->engine_target(spec)->prepare_undo();
+    for (int again = 0; again < 2; ++again) driver->engine_target(spec)->swap();
+    EXPECT_EQ(fixture_->content(), before);
+    for (int again = 0; again < 2; ++again) driver->engine_target(spec)->undo();
+    EXPECT_EQ(fixture_->content(), mutated);
+    ASSERT_TRUE(fixture_->mutate(4));
+}
+
+}  // namespace
+}  // namespace ingot
