@@ -39,7 +39,7 @@ std::string resolved(const std::string& path) {
 
 }  // namespace
 
-std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only) {
+std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only, bool into_live) {
     const std::vector<ManifestSource>& all = snapshot.manifest.sources;
     for (const std::string& name : only) {
         if (snapshot.manifest.find(name) == nullptr) {
@@ -55,6 +55,11 @@ std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, cons
                         fmt::format("snapshot {} does not hold {}: it was {} then{}{}", snapshot.short_id(), source.name,
                                     to_string(source.status), source.problem.empty() ? "" : ": ", source.problem),
                         "take another snapshot, or name the other sources with --only");
+        }
+        // What could not be read then is not in the listing: put back in place, the live one would be taken away for it.
+        if (into_live && (source.status == SourceStatus::unreadable || source.status == SourceStatus::missing)) {
+            throw Error(Code::failed, fmt::format("snapshot {} holds {} in part only: {}", snapshot.short_id(), source.name, source.problem),
+                        "take another snapshot, or restore it beside with --to DIR");
         }
         wanted.push_back(&source);
     }

@@ -12,7 +12,8 @@
 namespace ingot {
 
 // The snapshot's sources that are to be restored: those of `only`, or all of them. One that the snapshot does not hold cannot be.
-std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only);
+// With `into_live`, sources that were stored in part only are refused.
+std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only, bool into_live);
 
 // The driver that puts the source back. Its paths in the config must be those of the snapshot.
 Driver& require_driver(const Stack& stack, const ManifestSource& source);

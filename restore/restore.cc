@@ -61,7 +61,7 @@ private:
         journal_.stack = stack_.name;
         journal_.snapshot = snapshot_.id;
         journal_.started_ms = wall_now_ms();
-        for (const ManifestSource* source : wanted_sources(snapshot_, options_.only)) make(*source);
+        for (const ManifestSource* source : wanted_sources(snapshot_, options_.only, true)) make(*source);
         // Engines may wait for locks, and fail; trees are quick to take back. So engines go first.
         std::ranges::stable_sort(targets_, std::greater(), [](const auto& target) { return target->journal().engine; });
         result_.targets = targets_.size();

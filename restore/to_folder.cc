@@ -77,7 +77,7 @@ std::string without_end_slash(std::string path) {
 RestoreResult write_to_folder(Repository& repository, const Snapshot& snapshot, FileSystem& fs, const RestoreOptions& options,
                               Progress& progress) {
     const int64_t started_ns = mono_now_ns();
-    const std::vector<const ManifestSource*> sources = wanted_sources(snapshot, options.only);
+    const std::vector<const ManifestSource*> sources = wanted_sources(snapshot, options.only, false);
     const std::string to = without_end_slash(options.to);
     RestoreResult result;
     result.restore_id = new_restore_id();

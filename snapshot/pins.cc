@@ -81,11 +81,15 @@ SourceRun::SourceRun(Driver& its_driver) : driver(its_driver) {
 
 void SourceRun::fail(const Error& error) {
     failed = true;
-    record.problem = error.what();
-    record.status = SourceStatus::unreadable;
     record.listing.reset();
     record.entries = record.streams = record.bytes = chunks = 0;
     record.facts.clear();
+    fail_in_part(error);
+}
+
+void SourceRun::fail_in_part(const Error& error) {
+    record.problem = error.what();
+    record.status = SourceStatus::unreadable;
     try {
         if (is_gone(driver)) record.status = SourceStatus::missing;
     } catch (const Error& second) {

@@ -32,6 +32,8 @@ struct SourceRun {
 
     // Out: missing where its place is gone, else unreadable. What was stored of it does not count.
     void fail(const Error& error);
+    // Some of it could not be stored; what could stays, and the source counts as unreadable all the same.
+    void fail_in_part(const Error& error);
 };
 
 // Calls `work` for every source that has not failed, each in its own thread.

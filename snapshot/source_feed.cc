@@ -1,6 +1,6 @@
 // Spool of entries, back to back:
-//   u8 state (0 no stream, 1 root known, 2 root to come)   u32 void roots before it   u64 chunks   u32-prefixed fingerprint
-//   the entry as in a listing, u32-prefixed by its own length
+//   u8 state (0 no stream, 1 root known, 2 root to come, 3 left out)   u32 void roots before it; and but for state 3:
+//   u64 chunks   u32-prefixed fingerprint   the entry as in a listing, u32-prefixed by its own length
 // Spool of roots: u8 height   32 bytes digest   u64 size   u8 has_sha256   32 bytes sha256   u64 chunks
 #include "snapshot/source_feed.h"
 
@@ -14,9 +14,12 @@
 namespace ingot {
 namespace {
 
-enum class State : uint8_t { no_stream, known, to_come };
+enum class State : uint8_t { no_stream, known, to_come, left_out };
 
 constexpr size_t kBufferBytes = 256 << 10;
+// A source that fails this often is not a tree with some unreadable files but a medium that is going.
+constexpr uint64_t kMostFailures = 10'000;
+constexpr uint64_t kNotedFailures = 10;
 constexpr size_t kRootBytes = 1 + 32 + 8 + 1 + 32 + 8;
 
 // A file changed so shortly before the pin could change again and keep its times: file systems' clocks tick, the kernel's about
@@ -121,6 +124,7 @@ std::optional<Entry> SourceFeed::next_entry() {
     std::optional<Entry> entry = pin_.next();
     if (!entry) return entry;
     if (!last_path_.empty() && !listing_less(last_path_, entry->path)) {
+        ended_ = true;
         throw Error(Code::source, fmt::format("{} was found after {}, which is not listing order", printable(entry->path),
                                               printable(last_path_)));
     }
@@ -140,56 +144,81 @@ std::optional<Entry> SourceFeed::next_unread() {
         set_aside(*entry, cached, 0);
         progress_.advance(cached->root.size);
     }
+    ended_ = true;
     return std::nullopt;
 }
 
 Stream* SourceFeed::next() {
-    if (failure_) return nullptr;
-    try {
-        if (!current_) {
-            current_ = next_unread();
-            tried_ = 0;
-            voids_ = 0;
+    while (!ended_) {
+        try {
+            if (!current_) {
+                current_ = next_unread();
+                tried_ = 0;
+                voids_ = 0;
+            }
+            if (!current_) break;
+            open();
+            return stream_.get();
+        } catch (const Error& error) {
+            if (error.code() != Code::source) throw;
+            leave_out(error);
         }
-        return current_ ? open() : nullptr;
-    } catch (const Error& error) {
-        if (error.code() != Code::source) throw;
-        failure_ = error;
-        return nullptr;
     }
+    return nullptr;
 }
 
-Stream* SourceFeed::open() {
+void SourceFeed::open() {
     stream_.reset();
     stream_ = pin_.open(*current_);
     ++tried_;
-    return stream_.get();
 }
 
 void SourceFeed::read_to_end(bool settled, const Error* error) {
     if (settled) {
-        keep(*current_);
-        current_.reset();
-    } else if (tried_ < limits_.tries) {
-        if (error == nullptr) ++voids_;  // of a stream that ended in an error the store keeps nothing
+        keep();
+        return;
+    }
+    if (error == nullptr) ++voids_;  // of a stream that ended in an error the store keeps nothing
+    if (tried_ < limits_.tries) {
         progress_.note(printable(current_->path) + " changed while it was read; reading it again");
     } else if (error != nullptr) {
-        failure_ = *error;
+        leave_out(*error);
     } else {
-        failure_ =
-            Error(Code::source, fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
-                  "pause what writes to it ([barrier] in the config), or list it under growing or exclude");
+        leave_out(Error(Code::source, fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
+                        "pause what writes to it ([barrier] in the config), or list it under growing or exclude"));
     }
 }
 
-// An entry that cannot be stored is the source's failure, not the store's.
-void SourceFeed::keep(const Entry& entry) {
+// The current entry as it was delivered: a file that changed between pin and read is listed with what was read of it.
+void SourceFeed::keep() {
     try {
-        set_aside(entry, nullptr, voids_);
+        set_aside(pin_.described(*current_), nullptr, voids_);
+        current_.reset();
     } catch (const Error& error) {
         if (error.code() != Code::source) throw;
-        failure_ = error;
+        ++voids_;
+        leave_out(error);
     }
+}
+
+// Its siblings go on. A source that fails without end is ended.
+void SourceFeed::leave_out(const Error& error) {
+    if (!first_failure_) first_failure_ = error;
+    if (++failures_ == kMostFailures) ended_ = true;
+    if (failures_ <= kNotedFailures) progress_.note(error.what());
+    drop_current();
+}
+
+// The store's word on the current entry's streams, if any, belongs to nothing.
+void SourceFeed::drop_current() {
+    if (current_ && voids_ > 0) entries_.write(Encoder().u8(static_cast<uint8_t>(State::left_out)).u32(voids_).take());
+    current_.reset();
+    stream_.reset();
+}
+
+std::optional<Error> SourceFeed::failure() const {
+    if (!first_failure_ || failures_ == 1) return first_failure_;
+    return Error(Code::source, fmt::format("{} and {} more could not be stored", first_failure_->what(), failures_ - 1), first_failure_->hint());
 }
 
 void SourceFeed::stored(const StreamStored& stream) {
@@ -218,10 +247,6 @@ void SourceFeed::set_aside(const Entry& entry, const CachedFile* cached, uint32_
     entries_.write(out);
 }
 
-void SourceFeed::check() const {
-    if (failure_) throw *failure_;
-}
-
 bool SourceFeed::cache_unchanged() const { return new_to_remember_ == 0 && cache_.hits() == cache_.count(); }
 
 Spool SourceFeed::finish(FilesCacheWriter* next_cache, const std::vector<std::string>& roots) {
@@ -234,6 +259,7 @@ Spool SourceFeed::finish(FilesCacheWriter* next_cache, const std::vector<std::st
     while (!entries.done()) {
         const auto state = static_cast<State>(entries.take(1)[0]);
         for (uint32_t voids = entries.u32(); voids > 0; --voids) (void)next_root(stored_roots);
+        if (state == State::left_out) continue;
         remembered.chunks = entries.u64();
         const ByteView fingerprint = entries.take(entries.u32());
         remembered.fingerprint.assign(fingerprint.begin(), fingerprint.end());

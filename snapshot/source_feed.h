@@ -2,15 +2,15 @@
 //
 //   SourceFeed feed(pin, cache, ...);
 //   session.put(ChunkKind::data, feed, progress);     files whose fingerprint the cache knows are not read
-//   feed.check();                                      throws what the source failed with
+//   feed.failure();                                    what could not be stored, if anything
 //   Spool listing = feed.finish(next_cache);           the listing, complete with what the store said of each stream
 //
 // What the store says of a stream comes later than its entry, and from another thread; so entries and roots go to two spools, and
 // finish() merges them. Memory does not grow with the number of entries.
 //
 // Thread safety: next() and read_to_end() by one thread, stored() by another; the rest after put() returned.
-// Errors: failures of the source are kept for check() and end the feed, so that the session stays usable; failures of our own
-// spools are thrown as they are.
+// Errors: an entry that cannot be read, or keeps changing, is left out and named by failure(); its siblings are stored all the
+// same, so that one bad file does not cost the rest of the tree. Failures of our own spools are thrown as they are.
 #pragma once
 
 #include <memory>
@@ -62,7 +62,8 @@ public:
     void read_to_end(bool settled, const Error* error) override;
     void stored(const StreamStored& stream) override;
 
-    void check() const;
+    // One sentence about all that failed; nothing where everything was stored. After put().
+    std::optional<Error> failure() const;
     // `roots`: listing paths of the source's roots. `next_cache` may be null.
     Spool finish(FilesCacheWriter* next_cache, const std::vector<std::string>& roots);
     const FeedCounts& counts() const { return counts_; }
@@ -72,8 +73,10 @@ public:
 private:
     std::optional<Entry> next_entry();
     std::optional<Entry> next_unread();
-    Stream* open();
-    void keep(const Entry& entry);
+    void open();
+    void keep();
+    void leave_out(const Error& error);
+    void drop_current();
     void set_aside(const Entry& entry, const CachedFile* cached, uint32_t voids);
 
     Pin& pin_;
@@ -86,7 +89,9 @@ private:
     std::unique_ptr<Stream> stream_;
     int tried_ = 0;
     uint32_t voids_ = 0;  // streams of the current entry that were read to their end for nothing
-    std::optional<Error> failure_;
+    std::optional<Error> first_failure_;
+    uint64_t failures_ = 0;
+    bool ended_ = false;
     FeedCounts counts_;
     uint64_t new_to_remember_ = 0;
     std::string last_path_;

@@ -29,7 +29,6 @@ void SourceStore::stream(SourceRun& run) {
     FilesCacheReader cache(real_filesystem(), cache_path, generation);
     SourceFeed feed(*run.pin, cache, {stack_.tries, run.moment.first.wall_ms, repository_.spool_dir()}, progress_);
     put_data(feed);
-    feed.check();
     run.record.consistency = run.pin->consistency();
     run.record.pause_ms = run.pin->writers_blocked_ms();
     run.record.notes = run.pin->notes();
@@ -37,6 +36,8 @@ void SourceStore::stream(SourceRun& run) {
     std::unique_ptr<FilesCacheWriter> next_cache;
     if (!feed.cache_unchanged()) next_cache = std::make_unique<FilesCacheWriter>(real_filesystem(), cache_path, generation);
     const Spool listing = feed.finish(next_cache.get(), run.record.roots);
+    const std::optional<Error> failure = feed.failure();
+    if (failure && feed.counts().entries == 0) throw *failure;
     SpoolFeed listing_feed(listing);
     SilentProgress silent;
     session_.put(ChunkKind::meta, listing_feed, silent);
@@ -50,7 +51,11 @@ void SourceStore::stream(SourceRun& run) {
     run.record.streams = feed.counts().streams;
     run.record.bytes = feed.counts().bytes;
     run.chunks = feed.counts().chunks;
-    check_coverage(run.record, feed.counts().only_roots, earlier_, run.driver.spec().min_ratio);
+    if (failure) {
+        run.fail_in_part(*failure);
+    } else {
+        check_coverage(run.record, feed.counts().only_roots, earlier_, run.driver.spec().min_ratio);
+    }
 }
 
 void SourceStore::put_data(StreamFeed& feed) {

@@ -29,6 +29,7 @@ struct FakeSource {
     std::function<void()> on_prepare = [] {};
     std::function<void()> on_pin = [] {};
     std::function<void()> on_facts = [] {};
+    std::function<Entry(Entry)> described = [](Entry entry) { return entry; };
     PinConsistency consistency = PinConsistency::pinned;
     Facts facts;
     std::vector<std::string> notes;
@@ -97,6 +98,7 @@ public:
         source_.read.push_back(entry.path);
         return std::make_unique<FakeStream>(source_.files.at(entry.path));
     }
+    Entry described(Entry entry) const override { return source_.described(std::move(entry)); }
     Facts facts() override {
         source_.on_facts();
         return source_.facts;

@@ -58,7 +58,7 @@ protected:
         source_.read.clear();
         store(*feed_);
         unchanged_ = feed_->cache_unchanged();
-        feed_->check();
+        failure_ = feed_->failure();
         FilesCacheWriter writer(real_filesystem(), cache_path_, generation);
         ListingReader listing(feed_->finish(&writer, {"tree"}));
         writer.finish();
@@ -72,6 +72,7 @@ protected:
     FakeSource source_;
     std::unique_ptr<SourceFeed> feed_;
     bool unchanged_ = false;
+    std::optional<Error> failure_;
     std::vector<ListedEntry> listed_;
 };
 
@@ -145,30 +146,42 @@ TEST_F(Feed, ReadsAgainWhatChangedWhileItWasRead) {
     EXPECT_EQ(listed_[2].root, root_of("ccc"));
 }
 
-TEST_F(Feed, GivesUpOnAFileThatKeepsChanging) {
+TEST_F(Feed, LeavesOutAFileThatKeepsChangingAndStoresItsSiblings) {
     source_.add("a", "aaa").unsettled = 3;
     source_.add("b", "bbb");
-    try {
-        run();
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Code::source);
-        EXPECT_STREQ(error.what(), "a keeps changing while it is read (3 tries)");
-    }
-    EXPECT_EQ(source_.read.size(), 3u);
+    run();
+    ASSERT_TRUE(failure_);
+    EXPECT_EQ(failure_->code(), Code::source);
+    EXPECT_STREQ(failure_->what(), "a keeps changing while it is read (3 tries)");
+    EXPECT_EQ(source_.read, (std::vector<std::string>{"a", "a", "a", "b"}));
+    ASSERT_EQ(listed_.size(), 1u);
+    EXPECT_EQ(listed_[0].root, root_of("bbb"));
 }
 
-TEST_F(Feed, KeepsTheSourcesErrorForCheck) {
+TEST_F(Feed, LeavesOutWhatCannotBeReadAndCountsIt) {
     source_.add("a", "aaa").unreadable = true;
     source_.add("b", "bbb");
-    try {
-        run();
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Code::source);
-        EXPECT_STREQ(error.what(), "reading a: Input/output error");
-    }
-    EXPECT_EQ(source_.read, std::vector<std::string>(3, "a"));
+    source_.add("c", "ccc").unreadable = true;
+    source_.add("d", "ddd");
+    run();
+    ASSERT_TRUE(failure_);
+    EXPECT_STREQ(failure_->what(), "reading a: Input/output error and 1 more could not be stored");
+    ASSERT_EQ(listed_.size(), 2u);
+    EXPECT_EQ(listed_[0].root, root_of("bbb"));
+    EXPECT_EQ(listed_[1].root, root_of("ddd"));
+}
+
+TEST_F(Feed, ListsAFileAsItWasDelivered) {
+    source_.add("a", "longer than pinned").entry.size = 3;
+    source_.described = [](Entry entry) {
+        entry.size = 18;
+        entry.mode = 0600;
+        return entry;
+    };
+    run();
+    ASSERT_EQ(listed_.size(), 1u);
+    EXPECT_EQ(listed_[0].entry.mode, 0600u);
+    EXPECT_EQ(listed_[0].root.size, 18u);
 }
 
 TEST_F(Feed, AHundredThousandUnchangedFilesAreQuick) {
