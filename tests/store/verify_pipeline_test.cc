@@ -40,7 +40,6 @@ TEST_F(VerifyPipeline, ReadsEveryPackThatAStreamNeedsAndNoOther) {
 TEST_F(VerifyPipeline, FindsAFlippedBitAnywhereAndNamesTheStreamThatLostBytes) {
     init(true, [](RepositoryConfig& config) { config.segment_bytes = 16 << 10; });
     const StreamRoot hurt = store(noise(200'000, 1)), fine = store(noise(200'000, 2));
-    const std::string name = PackId::from(open_shared()->packs().front().id.view()).hex();
     size_t flips = 0;
     for (const std::string& pack : packs()) {
         const size_t size = std::filesystem::file_size(pack);

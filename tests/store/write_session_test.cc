@@ -115,7 +115,7 @@ TEST_F(WriteSessionTest, RefusesToCommitWhereAPackIsGoneOrOther) {
         path_ = dir_ / (gone ? "gone" : "other");
         state_ = path_ + "-state";
         init();
-        const StreamRoot before = store(noise(100'000, 1));
+        store(noise(100'000, 1));
         const auto repository = open();
         const auto session = repository->begin();
         put(*session, noise(100'000, 1));
