@@ -46,7 +46,7 @@ private:
 Secret ask_secret(const std::string& question) {
     if (!can_ask()) throw Error(Code::usage, "nobody can be asked: standard input is not a terminal");
     clear_progress_line();
-    const NoEcho no_echo;
+    const NoEcho no_echo;  // before the question: what is typed ahead is dropped, not shown
     std::fputs(question.c_str(), stderr);
     // Read by hand, byte by byte into locked memory: stdio's buffer would keep a copy.
     Secret line(1024);

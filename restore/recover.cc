@@ -9,7 +9,7 @@
 
 namespace ingot {
 
-void undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal) {
+bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal) {
     std::string problems;
     std::string hint;
     for (size_t i = journal.targets.size(); i-- > 0;) {
@@ -26,8 +26,19 @@ void undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
     if (!problems.empty()) throw Error(Code::rollback_incomplete, problems, hint);
     for (JournalTarget& target : journal.targets) target.swap_begun = target.swapped = false;
     journal.state = RestoreState::picked;  // from here on there is nothing to undo: stages may go
-    file.save(journal);
+    try {
+        file.save(journal);
+    } catch (const Error& error) {
+        ignore_error(error, "the old state is live; the stages stay, and recovery finds nothing more to undo than to say so");
+        return false;
+    }
     step("restore.undone");
+    return true;
+}
+
+std::vector<std::string> undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal) {
+    if (undo_all(fs, stack, file, journal)) return clean_all(fs, file, journal);
+    return {"the stage folders and the restore journal, which cannot be written"};
 }
 
 std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Journal& journal) {
@@ -70,8 +81,7 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
     const bool forward = journal->state == RestoreState::proven;
     progress.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal->restore_id,
                               local_time(journal->started_ms), to_string(journal->state), forward ? "forward" : "back"));
-    if (!forward) undo_all(fs, stack, file, *journal);
-    result.problems = clean_all(fs, file, *journal);
+    result.problems = forward ? clean_all(fs, file, *journal) : undo_and_clean(fs, stack, file, *journal);
     result.outcome = forward ? "restored" : "undone";
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;
     return result;

@@ -42,6 +42,7 @@ public:
             probe();
             prove();           // -> proven:  the commit point; from here on forward
         } catch (const std::exception& error) {
+            if (!swap_begun()) abandon(as_error(error));
             roll_back(as_error(error));
         }
         clean();
@@ -159,6 +160,8 @@ private:
         return {Code::failed, error.what()};  // no memory, no threads: undone like any other
     }
 
+    bool swap_begun() const { return std::ranges::any_of(journal_.targets, &JournalTarget::swap_begun); }
+
     // Before the first swap: the stages go, the live state was not touched.
     [[noreturn]] void abandon(const Error& error) {
         targets_.clear();
@@ -173,15 +176,15 @@ private:
     [[noreturn]] void roll_back(const Error& error) {
         if (error.code() == Code::rollback_incomplete) throw error;
         targets_.clear();
+        std::string left;
         try {
-            undo_all(fs_, stack_, *file_, journal_);
+            for (const std::string& line : undo_and_clean(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
         } catch (const Error& undo_error) {
             throw Error(Code::rollback_incomplete, fmt::format("{}; then taking the restore back failed: {}", error.what(), undo_error.what()),
                         undo_error.hint());
         }
-        std::string left;
-        for (const std::string& line : clean_all(fs_, *file_, journal_)) left += "; left behind: " + line;
-        throw Error(Code::rolled_back, fmt::format("{}; the restore was taken back, the old state is live{}", error.what(), left), error.hint());
+        throw Error(Code::rolled_back, fmt::format("{}; the restore was taken back, the old state is live{}", error.what(), left),
+                    left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
     }
 
     // Durable before the next step may run.

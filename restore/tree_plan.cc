@@ -52,7 +52,7 @@ const char* to_string(OpKind kind) {
 Bytes encode_op(const TreeOp& op) {
     Encoder out;
     out.u8(static_cast<uint8_t>(op.kind)).u32(op.anchor).prefixed(op.path).u32(op.stage).prefixed(op.staged);
-    out.u64(op.new_inode).u64(op.old.inode).u32(op.old.type).u64(op.old.size).i64(op.old.mtime_ns).i64(op.old.ctime_ns).u64(op.old.below);
+    out.u64(op.new_inode).i64(op.new_birth_ns).u64(op.old.inode).u32(op.old.type).u64(op.old.size).i64(op.old.mtime_ns).i64(op.old.ctime_ns).u64(op.old.below);
     if (op.kind == OpKind::metadata) {
         encode_metadata(op.before, out);
         out.u8(op.after ? 1 : 0);
@@ -72,6 +72,7 @@ TreeOp decode_op(ByteView bytes) {
     op.stage = in.u32();
     op.staged = in.prefixed_text(kPathLimitBytes);
     op.new_inode = in.u64();
+    op.new_birth_ns = in.i64();
     op.old = {in.u64(), in.u32(), in.u64(), in.i64(), in.i64(), in.u64()};
     if (op.kind == OpKind::metadata) {
         op.before = decode_metadata(in);

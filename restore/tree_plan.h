@@ -47,6 +47,7 @@ struct TreeOp {
     uint32_t stage = 0;   // TreePlan::stages; not of metadata
     std::string staged;   // the name in that stage folder
     uint64_t new_inode = 0;         // exchange, add: of the staged entry
+    int64_t new_birth_ns = 0;       // the same; a number may be used again once its file is gone
     SeenLive old;                   // exchange, remove, metadata
     Metadata before;                // metadata
     std::optional<Metadata> after;  // metadata; none: only undo sets it (a folder outside of the listing whose times we change)

@@ -27,6 +27,7 @@ void write_plan(const TreeDraft& draft, FileSystem& fs, const std::string& plan_
                             "device nodes can be made by root only: run the restore as root");
             }
             op.new_inode = staged->inode;
+            op.new_birth_ns = staged->birth_ns;
         }
         writer.append(op);
     }

@@ -25,7 +25,13 @@ std::string folder_of(const std::string& path) {
     return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
-bool has_inode(const std::optional<LiveStat>& live, uint64_t inode) { return live && live->inode == inode; }
+// An old entry is known by its number: it exists until after the commit point, so nothing else can have it.
+bool is_old(const std::optional<LiveStat>& live, const TreeOp& op) { return live && live->inode == op.old.inode; }
+
+// A new one could be removed by someone else, and its number be given to what he makes in its place.
+bool is_new(const std::optional<LiveStat>& live, const TreeOp& op) {
+    return live && live->inode == op.new_inode && live->birth_ns == op.new_birth_ns;
+}
 
 }  // namespace
 
@@ -39,14 +45,14 @@ TreeSwap::Done TreeSwap::is_done(const TreeOp& op) const {
     const std::optional<LiveStat> at_stage = staged(op).look();
     switch (op.kind) {
         case OpKind::exchange:
-            if (has_inode(at_live, op.old.inode) && has_inode(at_stage, op.new_inode)) return Done::no;
-            return has_inode(at_live, op.new_inode) && has_inode(at_stage, op.old.inode) ? Done::yes : Done::neither;
+            if (is_old(at_live, op) && is_new(at_stage, op)) return Done::no;
+            return is_new(at_live, op) && is_old(at_stage, op) ? Done::yes : Done::neither;
         case OpKind::add:
-            if (!at_live && has_inode(at_stage, op.new_inode)) return Done::no;
-            return has_inode(at_live, op.new_inode) && !at_stage ? Done::yes : Done::neither;
+            if (!at_live && is_new(at_stage, op)) return Done::no;
+            return is_new(at_live, op) && !at_stage ? Done::yes : Done::neither;
         case OpKind::remove:
-            if (has_inode(at_live, op.old.inode) && !at_stage) return Done::no;
-            return !at_live && has_inode(at_stage, op.old.inode) ? Done::yes : Done::neither;
+            if (is_old(at_live, op) && !at_stage) return Done::no;
+            return !at_live && is_old(at_stage, op) ? Done::yes : Done::neither;
         case OpKind::metadata:
             break;
     }
@@ -95,7 +101,7 @@ void TreeSwap::carry_out(const TreeOp& op) {
 std::vector<std::string> TreeSwap::set_metadata(const TreeOp& op, const Metadata& metadata) const {
     const Reached reached = live(op);
     const std::optional<LiveStat> now = reached.look();
-    if (!has_inode(now, op.old.inode) || now->type != op.old.type) {
+    if (!is_old(now, op) || now->type != op.old.type) {
         throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore", printable(reached.name())),
                     "stop what writes there, then run the restore again");
     }
@@ -147,12 +153,12 @@ void TreeSwap::undo_move(const TreeOp& op) {
     const std::optional<LiveStat> stage_now = at_stage.look();
     if (op.kind == OpKind::add) {
         // Not added; what someone else put there meanwhile is his. Added and then replaced: his too, but it was not there before.
-        if (!live_now || has_inode(stage_now, op.new_inode)) return;
+        if (!live_now || is_new(stage_now, op)) return;
         throw Error(Code::failed, fmt::format("{} was not there before the restore, and is someone else's now: remove it if it is not wanted",
                                               printable(at_live.name())));
     }
-    if (has_inode(live_now, op.old.inode)) return;
-    if (!has_inode(stage_now, op.old.inode)) {
+    if (is_old(live_now, op)) return;
+    if (!is_old(stage_now, op)) {
         throw Error(Code::failed, fmt::format("the old {} is neither there nor at {}", printable(at_live.name()), printable(at_stage.name())));
     }
     throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore; the old one is {}: move it back by hand",

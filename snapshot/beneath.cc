@@ -23,7 +23,7 @@ int64_t nanoseconds(const statx_timestamp& time) { return time.tv_sec * kNanosec
 
 std::optional<LiveStat> look_at(int folder, const std::string& leaf, const std::string& name) {
     struct statx st {};
-    if (::statx(folder, leaf.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_MNT_ID, &st) != 0) {
+    if (::statx(folder, leaf.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &st) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
         throw Error::from_errno("looking at", name, errno);
     }
@@ -39,6 +39,7 @@ std::optional<LiveStat> look_at(int folder, const std::string& leaf, const std::
     live.size = st.stx_size;
     live.mtime_ns = nanoseconds(st.stx_mtime);
     live.ctime_ns = nanoseconds(st.stx_ctime);
+    if ((st.stx_mask & STATX_BTIME) != 0) live.birth_ns = nanoseconds(st.stx_btime);
     live.device_major = st.stx_rdev_major;
     live.device_minor = st.stx_rdev_minor;
     live.mount_root = (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;

@@ -67,6 +67,8 @@ private:
         const Bytes bytes = core_.blobs->get(good, kRecordLimitBytes);
         if (core_.blobs->size_of(bad)) core_.blobs->remove(bad);
         core_.blobs->put_new(bad, bytes);
+        // Our lock lies on the config that is gone now; nobody else's may lie on the new one.
+        if (bad == "config") core_.mended_lock = std::make_unique<Lock>(join(core_.path, bad), core_.lock->mode(), 0);
     }
 
     void check_keys() {

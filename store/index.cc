@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "store/hash.h"
+#include "store/index_files.h"
 
 namespace ingot {
 namespace {
@@ -54,6 +55,7 @@ int open_file_budget() {
 
 rocksdb::DBOptions database_options() {
     rocksdb::DBOptions options;
+    options.env = index_files();
     options.create_if_missing = false;  // never create over damage
     options.paranoid_checks = true;
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;  // there is none, and none is tolerated
@@ -168,8 +170,8 @@ struct Index::Database {
                                              : rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &raw);
         db.reset(raw);
         if (!status.ok()) {
-            // At open any failure but of space means that the files are not what they were.
-            if (out_of_space(status)) require(status, "opening");
+            // At open any failure but of space means that the files are not what they were; a new one has none.
+            if (create || out_of_space(status)) require(status, create ? "making a new database" : "opening");
             throw IndexDamaged(fmt::format("opening the index: {}", status.ToString()));
         }
     }

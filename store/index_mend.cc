@@ -48,10 +48,16 @@ void read_in(RepositoryCore& core, Index& index, const std::vector<ListedPack>& 
 
 // A new index of all packs there are, in `folder`.
 std::unique_ptr<Index> build(RepositoryCore& core, const std::string& folder) {
-    Index::create(folder, core.config.id);
-    auto index = std::make_unique<Index>(folder, IndexMode::read_write, core.config.id);
-    read_in(core, *index, compare(*index, *core.blobs).unknown);
-    return index;
+    try {
+        Index::create(folder, core.config.id);
+        auto index = std::make_unique<Index>(folder, IndexMode::read_write, core.config.id);
+        read_in(core, *index, compare(*index, *core.blobs).unknown);
+        return index;
+    } catch (const IndexDamaged& error) {
+        // What was written a moment ago is not there: that is no damage that another rebuild would mend.
+        throw Error(Code::failed, fmt::format("making a new index: {}", error.what()),
+                    "the repository's file system may be failing: look into the kernel's log, then run the command again");
+    }
 }
 
 // The repository's own index, written to. Under LockMode::append or exclusive.

@@ -75,15 +75,33 @@ std::string holders_of(int fd) {
     return holders;
 }
 
+// Read locks are to be had on a read-only file system too.
+int open_to_lock(const std::string& path, LockMode mode) {
+    const int fd = ::open(path.c_str(), (mode == LockMode::shared ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (fd < 0) throw Error::from_errno("opening to lock", path, errno);
+    return fd;
+}
+
+// A config that `check --repair` wrote anew is another file: a lock on the old one keeps nobody out.
+bool still_named(int fd, const std::string& path) {
+    struct stat held {}, named {};
+    return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 }  // namespace
 
 Lock::Lock(const std::string& path, LockMode mode, int64_t wait_ms) : mode_(mode) {
-    // Read locks are to be had on a read-only file system too.
-    fd_ = ::open(path.c_str(), (mode == LockMode::shared ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-    if (fd_ < 0) throw Error::from_errno("opening to lock", path, errno);
+    fd_ = open_to_lock(path, mode);
     const int64_t deadline = mono_now_ns() + wait_ms * 1'000'000;
     try {
-        while (!try_lock(fd_, mode)) {
+        for (;;) {
+            if (try_lock(fd_, mode)) {
+                if (still_named(fd_, path)) return;
+                ::close(fd_);
+                fd_ = -1;
+                fd_ = open_to_lock(path, mode);
+                continue;
+            }
             check_interrupted();
             if (mono_now_ns() >= deadline) {
                 const std::string holders = holders_of(fd_);
@@ -95,7 +113,7 @@ Lock::Lock(const std::string& path, LockMode mode, int64_t wait_ms) : mode_(mode
             std::this_thread::sleep_for(std::chrono::milliseconds(50));
         }
     } catch (const Error&) {
-        ::close(fd_);
+        if (fd_ >= 0) ::close(fd_);
         throw;
     }
 }

@@ -5,7 +5,8 @@
 //   exclusive  write lock on bytes 0 and 1
 //
 // They belong to the open file, so they vanish when the process dies, however it dies, and no other descriptor of the process
-// can drop them by accident. There is no lock file that could be stale, or be deleted: the config is never written again.
+// can drop them by accident. There is no lock file that could be stale, or be deleted: the config is never written again, but
+// for `check --repair`, which locks the new one too; whoever got a lock on the old one notices and locks the new one instead.
 // Who holds one is read from /proc/*/fdinfo, where the kernel lists each descriptor's locks.
 //
 // Thread safety: one thread. Errors: Error{locked} names the holder's pid and command; Error{interrupted}.

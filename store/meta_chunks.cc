@@ -52,7 +52,12 @@ const PackReader& MetaChunks::pack(PackNumber number) {
         packs_.splice(packs_.begin(), packs_, found);
         return *packs_.front();
     }
-    packs_.push_front(std::make_unique<PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.index->packs().at(number).id));
+    try {
+        packs_.push_front(std::make_unique<PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.index->packs().at(number).id));
+    } catch (const Error& error) {
+        if (error.code() != Code::not_found) throw;
+        throw error.as(Code::damaged);  // it went while the repository was open
+    }
     if (packs_.size() > kPacks) packs_.pop_back();
     return *packs_.front();
 }

@@ -231,8 +231,18 @@ static void write_skeleton(FileSystem& fs, const std::string& folder, const Cred
     step("init.config");
 }
 
+// Nothing was ever stored in it.
+static bool holds_nothing(FileSystem& fs, const std::string& path) {
+    bool used = false;
+    DirectoryStore blobs(fs, path);
+    for (const char* folder : {"packs", "records", "heads"}) {
+        blobs.list(folder, [&](const std::string&, uint64_t) { used = true; });
+    }
+    return !used;
+}
+
 void Repository::init(FileSystem& fs, const std::string& path, const Credentials& credentials, const InitOptions& options) {
-    const auto refuse = [&](const char* why, const char* hint) {
+    const auto refuse = [&](std::string_view why, const char* hint) {
         throw Error(Code::failed, fmt::format("init of {}: {}; nothing was changed", printable(path), why), hint);
     };
     if (!options.encryption && (credentials.passphrase || credentials.key_file)) throw Error(Code::usage, "a key was given for a repository without encryption");
@@ -245,20 +255,15 @@ void Repository::init(FileSystem& fs, const std::string& path, const Credentials
             fs.list(path, [&](const std::string& name) {
                 if (name != "lost+found") names.push_back(name);  // a fresh file system's
             });
-        } catch (const Error&) {
-            refuse("it exists and is not a folder that can be read", "choose another path");
+        } catch (const Error& error) {
+            refuse(fmt::format("it exists and is not a folder that can be read ({})", error.what()), "choose another path");
         }
         // What an init that was killed half way left: no config, so nothing was ever stored in it.
         const std::set<std::string> own = {"keys", "packs", "records", "heads", "tmp", "config.copy"};
         for (const std::string& name : names) {
             if (!own.contains(name)) refuse("the folder is not empty", "choose an empty folder, or one that does not exist yet");
         }
-        bool used = false;
-        DirectoryStore blobs(fs, path);
-        for (const char* folder : {"packs", "records", "heads"}) {
-            blobs.list(folder, [&](const std::string&, uint64_t) { used = true; });
-        }
-        if (used) refuse("it holds packs, records or heads but no config", "this is a damaged repository: put its config back from a copy, do not make it anew");
+        if (!holds_nothing(fs, path)) refuse("it holds packs, records or heads but no config", "this is a damaged repository: put its config back from a copy, do not make it anew");
         for (const std::string& name : names) remove_tree(fs, join(path, name));
         write_skeleton(fs, path, credentials, options);
         return;
@@ -267,10 +272,11 @@ void Repository::init(FileSystem& fs, const std::string& path, const Credentials
     std::array<uint8_t, 4> random{};
     random_bytes(random);
     const std::string prefix = base_name_of(path) + ".init-";
-    // Leftovers of an init that was killed: never named as a repository by anyone.
+    // Leftovers of an init that was killed before it gave them their name; one may be complete, and still holds nothing.
     std::vector<std::string> leftovers;
     fs.list(parent, [&](const std::string& name) {
-        if (name.starts_with(prefix) && !fs.exists(join(join(parent, name), "config"))) leftovers.push_back(name);
+        const std::string folder = join(parent, name);
+        if (name.starts_with(prefix) && (!fs.exists(join(folder, "config")) || holds_nothing(fs, folder))) leftovers.push_back(name);
     });
     for (const std::string& name : leftovers) remove_tree(fs, join(parent, name));
     const std::string temporary = join(parent, prefix + to_hex(random));

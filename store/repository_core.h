@@ -38,6 +38,7 @@ struct RepositoryCore {
     WriterId writer;
     std::unique_ptr<ScratchFolder> temporary_index;  // of an index made for this process alone; null: the repository's own
     std::unique_ptr<Index> index;
+    std::unique_ptr<Lock> mended_lock = nullptr;  // beside `lock`, on a config that was written anew (store/check.cc)
 
     bool writable() const { return lock->mode() != LockMode::shared; }
     ChunkId id_of(ChunkKind kind, const Digest& digest) const {

@@ -210,11 +210,6 @@ int fdatasync(int fd) {
     return on_fd("fsync", fd) == Verdict::fail ? -1 : real(fd);
 }
 
-int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {
-    REAL(sync_file_range);
-    return on_fd("fsync", fd) == Verdict::fail ? -1 : real(fd, offset, size, flags);
-}
-
 int ftruncate(int fd, off_t size) {
     REAL(ftruncate);
     return on_fd("truncate", fd) == Verdict::fail ? -1 : real(fd, size);

@@ -23,7 +23,10 @@ struct Implementation {
 };
 
 const Implementation kStores[] = {
-    {"Directory", [](const std::string& folder) -> std::unique_ptr<BlobStore> { return std::make_unique<DirectoryStore>(real_filesystem(), folder); }},
+    {"Directory",
+     [](const std::string& folder) -> std::unique_ptr<BlobStore> {
+         return std::make_unique<DirectoryStore>(real_filesystem(), folder);
+     }},
     {"Memory", [](const std::string&) -> std::unique_ptr<BlobStore> { return std::make_unique<test::MemoryStore>(); }},
 };
 
@@ -31,7 +34,9 @@ class BlobStoreContract : public ::testing::TestWithParam<Implementation> {
 protected:
     std::map<std::string, uint64_t> listed(const std::string& prefix) {
         std::map<std::string, uint64_t> names;
-        store_->list(prefix, [&](const std::string& name, uint64_t size) { EXPECT_TRUE(names.emplace(name, size).second) << name << " twice"; });
+        store_->list(prefix, [&](const std::string& name, uint64_t size) {
+            EXPECT_TRUE(names.emplace(name, size).second) << name << " twice";
+        });
         return names;
     }
     Bytes get(const std::string& name) { return store_->get(name, 1 << 30); }
@@ -102,7 +107,8 @@ TEST_P(BlobStoreContract, ReadsAnyRangeAndShortOnlyAtTheEnd) {
             Bytes out(length);
             const size_t expected = offset >= bytes.size() ? 0 : std::min(length, bytes.size() - offset);
             ASSERT_EQ(file->read_at(offset, out), expected);
-            EXPECT_TRUE(std::equal(out.begin(), out.begin() + static_cast<ptrdiff_t>(expected), bytes.begin() + static_cast<ptrdiff_t>(std::min(offset, bytes.size()))));
+            EXPECT_TRUE(std::equal(out.begin(), out.begin() + static_cast<ptrdiff_t>(expected),
+                                   bytes.begin() + static_cast<ptrdiff_t>(std::min(offset, bytes.size()))));
         }
     }
     file->drop_cache();
@@ -131,7 +137,8 @@ TEST_P(BlobStoreContract, ListsAllBelowAFolderAndNothingElse) {
     store_->put_new("packs/cd/three", noise(3, 1));
     store_->put_new("packs2/ab/four", noise(4, 1));
     store_->put_new("config", noise(5, 1));
-    EXPECT_EQ(listed("packs"), (std::map<std::string, uint64_t>{{"packs/ab/one", 1}, {"packs/ab/two", 2}, {"packs/cd/three", 3}}));
+    EXPECT_EQ(listed("packs"),
+              (std::map<std::string, uint64_t>{{"packs/ab/one", 1}, {"packs/ab/two", 2}, {"packs/cd/three", 3}}));
     EXPECT_EQ(listed("packs/ab"), (std::map<std::string, uint64_t>{{"packs/ab/one", 1}, {"packs/ab/two", 2}}));
 }
 
@@ -161,7 +168,8 @@ TEST_P(BlobStoreContract, TakesManyThreadsAndGivesANameToOneOfThem) {
     std::vector<std::thread> threads;
     for (uint64_t t = 0; t < 8; ++t) {
         threads.emplace_back([&, t] {
-            for (uint64_t i = 0; i < 20; ++i) store_->put_new("packs/ab/" + std::to_string(t) + "-" + std::to_string(i), noise(1000 + t, i));
+            for (uint64_t i = 0; i < 20; ++i)
+                store_->put_new("packs/ab/" + std::to_string(t) + "-" + std::to_string(i), noise(1000 + t, i));
             try {
                 if (store_->put_new("heads/a/1", noise(100, t))) ++won;
             } catch (const Error& error) {
@@ -177,7 +185,8 @@ TEST_P(BlobStoreContract, TakesManyThreadsAndGivesANameToOneOfThem) {
     EXPECT_EQ(get("heads/a/1").size(), 100U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, BlobStoreContract, ::testing::ValuesIn(kStores), [](const auto& param) { return std::string(param.param.name); });
+INSTANTIATE_TEST_SUITE_P(Stores, BlobStoreContract, ::testing::ValuesIn(kStores),
+                         [](const auto& param) { return std::string(param.param.name); });
 
 }  // namespace
 }  // namespace ingot

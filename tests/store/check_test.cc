@@ -13,14 +13,19 @@ using Weight = Finding::Weight;
 
 class Check : public StoreTest {
 protected:
-    std::vector<Finding> check(bool directories = true, bool repair = false) { return check_repository(*open(), directories, repair, silent_); }
+    std::vector<Finding> check(bool directories = true, bool repair = false) {
+        return check_repository(*open(), directories, repair, silent_);
+    }
     static std::string text(const std::vector<Finding>& findings) {
         std::string out;
-        for (const Finding& finding : findings) out += fmt::format("[{}] {}: {}\n", static_cast<int>(finding.weight), finding.where, finding.what);
+        for (const Finding& finding : findings)
+            out += fmt::format("[{}] {}: {}\n", static_cast<int>(finding.weight), finding.where, finding.what);
         return out;
     }
     static bool has(const std::vector<Finding>& findings, Weight weight, const std::string& where) {
-        return std::ranges::any_of(findings, [&](const Finding& finding) { return finding.weight == weight && finding.where.find(where) != std::string::npos; });
+        return std::ranges::any_of(findings, [&](const Finding& finding) {
+            return finding.weight == weight && finding.where.find(where) != std::string::npos;
+        });
     }
 };
 
@@ -96,11 +101,15 @@ TEST_F(Check, NamesARecordThatIsLostForGood) {
 
 TEST_F(Check, MendsSecondCopies) {
     init();
-    for (const std::string& file : {std::string("config"), std::string("config.copy"), files_in("keys").at(0).substr(path_.size() + 1), files_in("keys").at(1).substr(path_.size() + 1)}) {
+    for (const std::string& file :
+         {std::string("config"), std::string("config.copy"), files_in("keys").at(0).substr(path_.size() + 1),
+          files_in("keys").at(1).substr(path_.size() + 1)}) {
         const Bytes good = read_file(real_filesystem(), path_ + "/" + file, 1 << 20);
         for (const bool gone : {true, false}) {
-            if (gone) fs::remove(path_ + "/" + file);
-            else flip(path_ + "/" + file, 30);
+            if (gone)
+                fs::remove(path_ + "/" + file);
+            else
+                flip(path_ + "/" + file, 30);
             EXPECT_TRUE(has(check(), Weight::note, file)) << file;
             EXPECT_TRUE(has(check(true, true), Weight::note, file)) << file;
             EXPECT_EQ(text(check()), "");
@@ -113,8 +122,10 @@ TEST_F(Check, MendsSecondCopies) {
 TEST_F(Check, MendingTheConfigKeepsTheLock) {
     init();
     for (const bool gone : {true, false}) {
-        if (gone) fs::remove(path_ + "/config");
-        else flip(path_ + "/config", 30);
+        if (gone)
+            fs::remove(path_ + "/config");
+        else
+            flip(path_ + "/config", 30);
         const auto repository = open();
         check_repository(*repository, false, true, silent_);
         ASSERT_TRUE(fs::exists(path_ + "/config"));

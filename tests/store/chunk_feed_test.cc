@@ -80,8 +80,10 @@ Section whole(uint64_t length) { return {length, Cut::whole, 1, 0, Content::byte
 
 TEST_F(ChunkFeedTest, CutsTheSameHoweverTheStreamIsRead) {
     const Bytes a = noise(150'001, 1), b = noise(40'961, 2), c = noise(70'000, 3), d = noise(90'000, 4);
-    const std::vector<ScriptedStream::Part> parts = {
-        {{a.size(), Cut::cdc, 1, 0, Content::bytes}, a}, {Section::blocks(b.size(), 4096, 1, Content::f32), b}, {whole(c.size()), c}, {Section::cdc(), d}};
+    const std::vector<ScriptedStream::Part> parts = {{{a.size(), Cut::cdc, 1, 0, Content::bytes}, a},
+                                                     {Section::blocks(b.size(), 4096, 1, Content::f32), b},
+                                                     {whole(c.size()), c},
+                                                     {Section::cdc(), d}};
     Bytes all;
     for (const Bytes& part : {a, b, c, d}) all.insert(all.end(), part.begin(), part.end());
     std::vector<size_t> expected = cdc(a);
@@ -114,11 +116,13 @@ TEST_F(ChunkFeedTest, CutsTheSameAcrossBatches) {
 }
 
 TEST_F(ChunkFeedTest, WholeIsOneChunkUpToTheLimitAndThenByContent) {
-    for (const size_t size : {1, 65'537, 1 << 20}) EXPECT_EQ(only(ScriptedStream({{whole(size), noise(size, 1)}})).lengths(), std::vector<size_t>{size});
+    for (const size_t size : {1, 65'537, 1 << 20})
+        EXPECT_EQ(only(ScriptedStream({{whole(size), noise(size, 1)}})).lengths(), std::vector<size_t>{size});
     const Bytes larger = noise((1 << 20) + 1, 1), endless = noise(100'000, 2);
     EXPECT_EQ(only(ScriptedStream({{whole(larger.size()), larger}})).lengths(), cdc(larger));
     EXPECT_EQ(only(ScriptedStream({{whole(kToEnd), endless}})).lengths(), cdc(endless));
-    EXPECT_EQ(only(ScriptedStream({{Section::blocks(endless.size(), 2 << 20, 1), endless}})).lengths(), cdc(endless)) << "no element fits a chunk";
+    EXPECT_EQ(only(ScriptedStream({{Section::blocks(endless.size(), 2 << 20, 1), endless}})).lengths(), cdc(endless))
+        << "no element fits a chunk";
 }
 
 TEST_F(ChunkFeedTest, NothingIsAStreamToo) {

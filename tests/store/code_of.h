@@ -22,8 +22,9 @@ std::optional<Code> code_of(Work&& work, std::string* message = nullptr) {
 }
 
 inline void PrintTo(const Code& code, std::ostream* out) {
-    static const char* const kNames[] = {"failed",  "usage",    "not_found",   "source",              "no_repository", "locked", "wrong_key",
-                                         "damaged", "tampered", "rolled_back", "rollback_incomplete", "interrupted"};
+    static const char* const kNames[] = {"failed",        "usage",       "not_found",           "source",
+                                         "no_repository", "locked",      "wrong_key",           "damaged",
+                                         "tampered",      "rolled_back", "rollback_incomplete", "interrupted"};
     *out << kNames[static_cast<size_t>(code)];
 }
 

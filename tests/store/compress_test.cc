@@ -61,7 +61,9 @@ TEST(Decompress, RefusesBytesThatAreCutShortOrGrown) {
     Bytes stored, plain;
     ASSERT_EQ(compress(bytes, stored), Compression::zstd);
     for (size_t length = 0; length < stored.size(); ++length) {
-        EXPECT_EQ(code_of([&] { decompress(Compression::zstd, ByteView(stored).first(length), bytes.size(), plain); }), Code::damaged) << length;
+        EXPECT_EQ(code_of([&] { decompress(Compression::zstd, ByteView(stored).first(length), bytes.size(), plain); }),
+                  Code::damaged)
+            << length;
     }
     Bytes grown = stored;
     grown.push_back(0);

@@ -22,8 +22,9 @@ RepositoryConfig sample() {
 }
 
 bool same(const RepositoryConfig& a, const RepositoryConfig& b) {
-    return a.id == b.id && a.created == b.created && a.sealed == b.sealed && a.cut.min_bytes == b.cut.min_bytes && a.cut.average_bytes == b.cut.average_bytes &&
-           a.cut.max_bytes == b.cut.max_bytes && a.segment_bytes == b.segment_bytes && a.pack_bytes == b.pack_bytes && a.config_id == b.config_id;
+    return a.id == b.id && a.created == b.created && a.sealed == b.sealed && a.cut.min_bytes == b.cut.min_bytes &&
+           a.cut.average_bytes == b.cut.average_bytes && a.cut.max_bytes == b.cut.max_bytes &&
+           a.segment_bytes == b.segment_bytes && a.pack_bytes == b.pack_bytes && a.config_id == b.config_id;
 }
 
 std::string text(const Bytes& file) { return std::string(text_of(file)); }
@@ -79,7 +80,8 @@ TEST(ConfigFile, NoFlippedBitIsSilentlyAnotherConfig) {
 TEST(ConfigFile, CutShortOrGrownIsDamaged) {
     RepositoryConfig config = sample();
     const Bytes good = encode_config(config);
-    for (size_t length = 0; length < good.size(); ++length) EXPECT_EQ(decoded(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(length))), Code::damaged);
+    for (size_t length = 0; length < good.size(); ++length)
+        EXPECT_EQ(decoded(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(length))), Code::damaged);
     Bytes grown = good;
     grown.push_back('\n');
     EXPECT_EQ(decoded(grown), Code::damaged);
@@ -143,8 +145,10 @@ TEST_F(LoadConfig, TakesTheGoodCopyAndNamesTheBadOne) {
         for (const bool missing : {true, false}) {
             warnings_.clear();
             const Bytes good = store_.blobs.at(bad);
-            if (missing) store_.blobs.erase(bad);
-            else flip_bit(store_.blobs.at(bad), 100);
+            if (missing)
+                store_.blobs.erase(bad);
+            else
+                flip_bit(store_.blobs.at(bad), 100);
             EXPECT_TRUE(same(load(), config_));
             ASSERT_EQ(warnings_.size(), 1U);
             EXPECT_TRUE(warnings_[0].starts_with(std::string(bad) + ":")) << warnings_[0];

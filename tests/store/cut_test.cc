@@ -33,7 +33,8 @@ std::set<size_t> ends_of(const std::vector<size_t>& lengths, size_t from = 0) {
 const Bytes kKey = noise(32, 1);
 
 TEST(Cut, KeepsWithinTheLimits) {
-    for (const CutParameters& parameters : {CutParameters{}, CutParameters{64, 64, 64}, CutParameters{256, 1024, 4096}, CutParameters{64, 256, kMaxChunkBytes}}) {
+    for (const CutParameters& parameters :
+         {CutParameters{}, CutParameters{64, 64, 64}, CutParameters{256, 1024, 4096}, CutParameters{64, 256, kMaxChunkBytes}}) {
         const Cutter cutter(kKey, parameters);
         for (const Bytes& bytes : {noise(600'000, 1), prose(600'000, 1), Bytes(600'000), Bytes(600'000, 0xa5)}) {
             const auto lengths = cut_all(cutter, bytes);
@@ -109,7 +110,9 @@ TEST(Cut, BoundariesOfThisVersionAreFrozen) {
 }
 
 TEST(BlockLength, IsWholeElementsWithinAChunk) {
-    const auto length = [](uint32_t element, uint32_t per_block) { return block_length(Section::blocks(1 << 30, element, per_block)); };
+    const auto length = [](uint32_t element, uint32_t per_block) {
+        return block_length(Section::blocks(1 << 30, element, per_block));
+    };
     EXPECT_EQ(length(4096, 1), 4096U);
     EXPECT_EQ(length(4096, 16), 65'536U);
     EXPECT_EQ(length(1, 0), 1U);

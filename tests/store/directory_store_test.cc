@@ -34,7 +34,8 @@ TEST_F(DirectoryStoreTest, MakesANewFolderDurableBeforeWhatLiesInIt) {
     store_.put_new("config", noise(10, 1));
     fs_.forget_calls();
     store_.put_new("heads/w/1", noise(10, 1));
-    EXPECT_EQ(fs_.calls(), (std::vector<Call>{Call::create, Call::write, Call::sync, Call::make_dir, Call::sync_dir, Call::make_dir, Call::sync_dir, Call::rename, Call::sync_dir}));
+    EXPECT_EQ(fs_.calls(), (std::vector<Call>{Call::create, Call::write, Call::sync, Call::make_dir, Call::sync_dir,
+                                              Call::make_dir, Call::sync_dir, Call::rename, Call::sync_dir}));
 }
 
 TEST_F(DirectoryStoreTest, IsForItsOwnerAlone) {

@@ -44,7 +44,8 @@ protected:
         return names;
     }
     static bool names(const HeadState& state, const std::string& what) {
-        return std::ranges::any_of(state.problems, [&](const std::string& problem) { return problem.find(what) != std::string::npos; });
+        return std::ranges::any_of(state.problems,
+                                   [&](const std::string& problem) { return problem.find(what) != std::string::npos; });
     }
 
     test::MemoryStore store_;
@@ -231,8 +232,9 @@ TEST_F(Heads, NamesOfAnyNumberCostNothing) {
     const HeadState state = load();
     EXPECT_LE(state.problems.size(), 2U);
     EXPECT_TRUE(names(state, "9999999999"));
-    for (const char* name : {"heads/x", "heads/", "heads/0/0000000001", "heads/ABCDEF0123456789ABCDEF0123456789/0000000001", "heads/00000000000000000000000000000000/1",
-                             "heads/00000000000000000000000000000000/00000000x1", "heads/00000000000000000000000000000000/a/0000000001"}) {
+    for (const char* name : {"heads/x", "heads/", "heads/0/0000000001", "heads/ABCDEF0123456789ABCDEF0123456789/0000000001",
+                             "heads/00000000000000000000000000000000/1", "heads/00000000000000000000000000000000/00000000x1",
+                             "heads/00000000000000000000000000000000/a/0000000001"}) {
         store_.blobs[name] = Bytes(10);
     }
     EXPECT_EQ(load().writers.size(), 1U);

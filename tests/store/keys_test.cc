@@ -143,7 +143,8 @@ TEST_F(Keys, KdfParametersOutOfRangeAreRefusedBeforeTheyAreRun) {
     InitOptions weak = cheap();
     weak.kdf_memory_kib = 1024;
     EXPECT_EQ(code_of([&] { encode_slot(keys_, credentials, config_, weak); }), Code::damaged);
-    EXPECT_FALSE(opens(with_u32(made.file, kPasses, 2), made.name, credentials)) << "other parameters within the limits give another key";
+    EXPECT_FALSE(opens(with_u32(made.file, kPasses, 2), made.name, credentials))
+        << "other parameters within the limits give another key";
 }
 
 TEST_F(Keys, SlotUnderAnotherNameIsDamage) {
@@ -201,7 +202,8 @@ protected:
     std::string unlock_with(const Credentials& credentials) {
         std::string opened;
         warnings_.clear();
-        const KeyRing ring = unlock(store_, config_, credentials, [this](const std::string& line) { warnings_.push_back(line); }, &opened);
+        const KeyRing ring = unlock(
+            store_, config_, credentials, [this](const std::string& line) { warnings_.push_back(line); }, &opened);
         EXPECT_TRUE(same_secret(ring.encode().view(), keys_.encode().view()));
         return opened;
     }
@@ -271,7 +273,8 @@ TEST(KeyRing, RefusesImpossibleBundles) {
     EXPECT_EQ(code_of([&] { KeyRing::decode(Encoder().raw(Bytes(128)).u32(UINT32_MAX).take()); }), Code::damaged);
     const KeyRing ring = KeyRing::generate();
     EXPECT_EQ(code_of([&] { ring.pack_sealer(Seal::aes256_gcm, 2, {}, {}); }), Code::damaged) << "an epoch that is not there";
-    EXPECT_EQ(code_of([&] { ring.pack_sealer(Seal::none, 1, {}, {}); }), Code::damaged) << "nothing unsealed in a sealed repository";
+    EXPECT_EQ(code_of([&] { ring.pack_sealer(Seal::none, 1, {}, {}); }), Code::damaged)
+        << "nothing unsealed in a sealed repository";
     EXPECT_FALSE(KeyRing::plain().sealed());
 }
 

@@ -80,7 +80,8 @@ TEST_F(LockTest, ModesGoTogetherBetweenProcessesAsTheTableSays) {
         Holder holder(path_, held);
         ASSERT_TRUE(holder.holds());
         for (const LockMode wanted : kModes) {
-            EXPECT_EQ(locked(wanted), together(held, wanted) ? std::nullopt : std::optional(Code::locked)) << static_cast<int>(held) << " then " << static_cast<int>(wanted);
+            EXPECT_EQ(locked(wanted), together(held, wanted) ? std::nullopt : std::optional(Code::locked))
+                << static_cast<int>(held) << " then " << static_cast<int>(wanted);
         }
         holder.release();
         for (const LockMode wanted : kModes) EXPECT_EQ(locked(wanted), std::nullopt);
@@ -145,6 +146,28 @@ TEST_F(LockTest, StopsWaitingWhenInterrupted) {
     set_interrupted(true);
     EXPECT_EQ(locked(LockMode::append, 60'000), Code::interrupted);
     set_interrupted(false);
+}
+
+// `check --repair` writes a damaged config anew: whoever waited for the old file must not end up with a lock on nothing.
+TEST_F(LockTest, LiesOnTheFileThatHasTheNameNow) {
+    auto old = std::make_unique<Lock>(path_, LockMode::append, 0);
+    std::filesystem::remove(path_);
+    std::ofstream(path_) << "y";
+    const Lock fresh(path_, LockMode::append, 0);
+    old.reset();
+    EXPECT_EQ(locked(LockMode::append), Code::locked);
+
+    const std::string other = dir_ / "other";
+    std::ofstream(other) << "x";
+    auto held = std::make_unique<Lock>(other, LockMode::exclusive, 0);
+    std::optional<Code> waited;
+    std::thread waiter([&] { waited = code_of([&] { Lock(other, LockMode::exclusive, 200); }); });
+    std::filesystem::remove(other);
+    std::ofstream(other) << "y";
+    const Lock mended(other, LockMode::exclusive, 1000);
+    held.reset();
+    waiter.join();
+    EXPECT_EQ(waited, Code::locked);
 }
 
 TEST_F(LockTest, OfAFileThatIsNotThereIsAnError) {

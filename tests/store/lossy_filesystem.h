@@ -1,7 +1,8 @@
 // A file system that fails, or loses power, at the call it is told to.
 //
 //   fail(call, n, for_good)   the n-th call of a kind from now on throws, once or from then on; reading calls can fail too
-//   crash(n, keep)            right before the n-th changing call: what was not synced is lost, and on_crash is called (in a child
+//   crash(n, keep)            right before the n-th changing call: what was not synced is lost, and on_crash is called (in a
+//   child
 //                             process: _exit), or all calls fail from then on
 //
 // What a crash keeps: every file's bytes up to its last sync, every name whose folder was synced since, and of the names since
@@ -24,8 +25,9 @@
 
 namespace ingot::test {
 
-enum class Call : size_t { create, write, sync, rename, remove, make_dir, sync_dir, open, read, list };
-inline constexpr std::array kCallNames = {"create", "write", "sync", "rename", "remove", "make_dir", "sync_dir", "open", "read", "list"};
+enum class Call : size_t { create, write, sync, rename, remove, make_dir, sync_dir, open, read, list, look };
+inline constexpr std::array kCallNames = {"create",   "write", "sync", "rename", "remove", "make_dir",
+                                          "sync_dir", "open",  "read", "list",   "look"};
 
 class LossyFileSystem : public FileSystem {
 public:
@@ -50,6 +52,14 @@ public:
         on_crash_ = std::move(on_crash);
     }
     bool crashed() const { return dead_; }
+    // The power goes now, if crash() was called before.
+    void cut() {
+        const std::lock_guard lock(mutex_);
+        lose();
+        dead_ = true;
+    }
+    // Syncing a folder does nothing from now on: what a crash test that tests something must notice.
+    void ignore_folder_syncs() { ignores_folder_syncs_ = true; }
 
     const std::vector<Call>& calls() const { return calls_; }
     void forget_calls() { calls_.clear(); }
@@ -95,13 +105,20 @@ public:
         });
     }
     void sync_dir(const std::string& path) override {
-        run(Call::sync_dir, path, [&] { std::erase_if(pending_, [&](const Change& change) { return parent_of(change.path) == path; }); });
+        run(Call::sync_dir, path, [&] {
+            if (!ignores_folder_syncs_)
+                std::erase_if(pending_, [&](const Change& change) { return parent_of(change.path) == path; });
+        });
     }
     void list(const std::string& path, const std::function<void(const std::string& name)>& each) override {
         run(Call::list, path, [&] { inner_.list(path, each); });
     }
-    std::optional<uint64_t> file_size(const std::string& path) override { return inner_.file_size(path); }
-    bool exists(const std::string& path) override { return inner_.exists(path); }
+    std::optional<uint64_t> file_size(const std::string& path) override {
+        return run(Call::look, path, [&] { return inner_.file_size(path); });
+    }
+    bool exists(const std::string& path) override {
+        return run(Call::look, path, [&] { return inner_.exists(path); });
+    }
 
 private:
     // A change of names that no sync of its folder has made durable yet.
@@ -114,7 +131,8 @@ private:
 
     class Reading : public ReadFile {
     public:
-        Reading(LossyFileSystem& fs, std::unique_ptr<ReadFile> inner, std::string path) : fs_(fs), inner_(std::move(inner)), path_(std::move(path)) {}
+        Reading(LossyFileSystem& fs, std::unique_ptr<ReadFile> inner, std::string path)
+            : fs_(fs), inner_(std::move(inner)), path_(std::move(path)) {}
         size_t read_at(uint64_t offset, std::span<uint8_t> out) override {
             return fs_.run(Call::read, path_, [&] { return inner_->read_at(offset, out); });
         }
@@ -129,7 +147,8 @@ private:
 
     class Writing : public WriteFile {
     public:
-        Writing(LossyFileSystem& fs, std::unique_ptr<WriteFile> inner, std::string path) : fs_(fs), inner_(std::move(inner)), path_(std::move(path)) {}
+        Writing(LossyFileSystem& fs, std::unique_ptr<WriteFile> inner, std::string path)
+            : fs_(fs), inner_(std::move(inner)), path_(std::move(path)) {}
         void append(ByteView bytes) override {
             guarded(Call::write, [&] {
                 inner_->append(bytes);
@@ -192,7 +211,9 @@ private:
         return ::link(path.c_str(), saved.c_str()) == 0 ? saved : "";
     }
 
-    static bool below(const std::string& path, const std::string& folder) { return path == folder || path.starts_with(folder + "/"); }
+    static bool below(const std::string& path, const std::string& folder) {
+        return path == folder || path.starts_with(folder + "/");
+    }
     void move_paths(const std::string& from, const std::string& to) {
         for (Change& change : pending_) {
             if (below(change.path, from)) change.path = to + change.path.substr(from.size());
@@ -217,9 +238,15 @@ private:
     void undo(const Change& change) {
         std::error_code gone;
         switch (change.kind) {
-            case Change::created: std::filesystem::remove(change.path, gone); break;
-            case Change::made_dir: std::filesystem::remove_all(change.path, gone); break;
-            case Change::removed_dir: std::filesystem::create_directory(change.path, gone); break;
+            case Change::created:
+                std::filesystem::remove(change.path, gone);
+                break;
+            case Change::made_dir:
+                std::filesystem::remove_all(change.path, gone);
+                break;
+            case Change::removed_dir:
+                std::filesystem::create_directory(change.path, gone);
+                break;
             case Change::removed:
                 if (!change.saved.empty()) std::filesystem::rename(change.saved, change.path, gone);
                 break;
@@ -243,7 +270,7 @@ private:
     uint64_t crash_at_ = 0, keep_ = 0, saved_ = 0;
     std::string stash_;
     std::function<void()> on_crash_;
-    bool dead_ = false;
+    bool dead_ = false, ignores_folder_syncs_ = false;
     std::map<std::string, uint64_t> unsynced_;  // bytes of each file written here that a sync has made durable
     std::vector<Change> pending_;
 };

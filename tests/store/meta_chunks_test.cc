@@ -19,7 +19,8 @@ TEST_F(MetaChunksTest, GivesAChunkByItsDigestAndKind) {
     const ByteView bytes = chunks.chunk(ChunkKind::data, small.digest);
     EXPECT_EQ(Bytes(bytes.begin(), bytes.end()), noise(1000, 1));
     std::string message;
-    EXPECT_EQ(code_of([&] { chunks.chunk(ChunkKind::meta, small.digest); }, &message), Code::damaged) << "the same bytes of another kind are another chunk";
+    EXPECT_EQ(code_of([&] { chunks.chunk(ChunkKind::meta, small.digest); }, &message), Code::damaged)
+        << "the same bytes of another kind are another chunk";
     EXPECT_NE(message.find("in no pack"), std::string::npos) << message;
     EXPECT_NE(message.find("another copy"), std::string::npos) << message;
 }

@@ -20,7 +20,9 @@ Parts parts_of(SamplePack& pack) {
     const Bytes& file = pack.file();
     const PackFooter footer = decode_pack_footer(ByteView(file).last(kPackFooterBytes), file.size());
     const auto at = [&](uint64_t offset) { return file.begin() + static_cast<ptrdiff_t>(offset); };
-    return {{at(0), at(kPackHeaderBytes)}, {at(footer.directory_offset), at(footer.directory_offset + footer.directory_length)}, {at(file.size() - kPackFooterBytes), file.end()}};
+    return {{at(0), at(kPackHeaderBytes)},
+            {at(footer.directory_offset), at(footer.directory_offset + footer.directory_length)},
+            {at(file.size() - kPackFooterBytes), file.end()}};
 }
 
 TEST(PackFormat, HeaderIsReadBackAsItWasWritten) {
@@ -52,7 +54,8 @@ TEST(PackFormat, EveryFlippedBitOfAHeaderIsRefusedOrChangesThePacksId) {
         // Even where the id is made to fit, the directory is bound to the header it was sealed with.
         EXPECT_EQ(code_of([&] {
                       const PackHeader read = decode_pack_header(header);
-                      decode_directory(parts.directory, header, pack.keys.directory_sealer(read.seal, pack.repository, read.salt), pack.repository);
+                      decode_directory(parts.directory, header, pack.keys.directory_sealer(read.seal, pack.repository, read.salt),
+                                       pack.repository);
                   }),
                   Code::damaged)
             << "bit " << bit;
@@ -82,9 +85,13 @@ TEST(PackFormat, EveryFlippedBitOfADirectoryIsRefused) {
                 ++harmless;
             }
         }
-        std::printf("directory bits flipped: %zu (%s), left to the pack's id: %zu\n", flips, sealed ? "sealed" : "plain", harmless);
+        std::printf("directory bits flipped: %zu (%s), left to the pack's id: %zu\n", flips, sealed ? "sealed" : "plain",
+                    harmless);
         for (size_t length = 0; length < parts.directory.size(); ++length) {
-            EXPECT_EQ(code_of([&] { decode_directory(ByteView(parts.directory).first(length), parts.header, sealer, pack.repository); }), Code::damaged);
+            EXPECT_EQ(code_of([&] {
+                          decode_directory(ByteView(parts.directory).first(length), parts.header, sealer, pack.repository);
+                      }),
+                      Code::damaged);
             EXPECT_EQ(code_of([&] { decode_public_directory(ByteView(parts.directory).first(length)); }), Code::damaged);
         }
     }
@@ -96,20 +103,27 @@ TEST(PackFormat, EveryFlippedBitOfAFooterIsRefused) {
     for (size_t bit = 0; bit < parts.footer.size() * 8; ++bit) {
         Bytes footer = parts.footer;
         flip_bit(footer, bit);
-        EXPECT_TRUE(code_of([&] { decode_pack_footer(footer, pack.file().size()); }) == Code::damaged || decode_pack_footer(footer, pack.file().size()).id != pack.id) << bit;
+        EXPECT_TRUE(code_of([&] { decode_pack_footer(footer, pack.file().size()); }) == Code::damaged ||
+                    decode_pack_footer(footer, pack.file().size()).id != pack.id)
+            << bit;
     }
-    for (const uint64_t size : {uint64_t{0}, uint64_t{51}, uint64_t{100}, pack.file().size() - 1, pack.file().size() + 1, UINT64_MAX}) {
+    for (const uint64_t size :
+         {uint64_t{0}, uint64_t{51}, uint64_t{100}, pack.file().size() - 1, pack.file().size() + 1, UINT64_MAX}) {
         EXPECT_EQ(code_of([&] { decode_pack_footer(parts.footer, size); }), Code::damaged) << size;
     }
     EXPECT_EQ(code_of([&] { decode_pack_footer(encode_pack_footer({UINT64_MAX - 10, 5, {}}), 47); }), Code::damaged);
-    EXPECT_EQ(code_of([&] { decode_pack_footer(encode_pack_footer({48, UINT32_MAX, {}}), 48 + uint64_t{UINT32_MAX} + 52); }), Code::damaged);
+    EXPECT_EQ(code_of([&] {
+                  decode_pack_footer(encode_pack_footer({48, UINT32_MAX, {}}), 48 + uint64_t{UINT32_MAX} + 52);
+              }),
+              Code::damaged);
 }
 
 TEST(PackFormat, DirectoryIsReadBackAsItWasWritten) {
     SamplePack pack;
     const Parts parts = parts_of(pack);
     const PackHeader header = decode_pack_header(parts.header);
-    const auto read = decode_directory(parts.directory, parts.header, pack.keys.directory_sealer(header.seal, pack.repository, header.salt), pack.repository);
+    const auto read = decode_directory(parts.directory, parts.header,
+                                       pack.keys.directory_sealer(header.seal, pack.repository, header.salt), pack.repository);
     const auto open = decode_public_directory(parts.directory);
     ASSERT_EQ(read.size(), pack.drafts.size());
     ASSERT_EQ(open.size(), read.size());
@@ -150,7 +164,8 @@ TEST(PackFormat, ADirectoryThatLiesIsRefused) {
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.plain_length = 9; })), Code::damaged);
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.plain_length = UINT32_MAX; })), Code::damaged);
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.chunks[0].length = 0; })), Code::damaged);
-    EXPECT_EQ(code(with([](SegmentEntry& s) { s.chunks[0].length = UINT32_MAX - 2; })), Code::damaged) << "a sum of 32 bits would wrap to 8";
+    EXPECT_EQ(code(with([](SegmentEntry& s) { s.chunks[0].length = UINT32_MAX - 2; })), Code::damaged)
+        << "a sum of 32 bits would wrap to 8";
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.compression = static_cast<Compression>(2); })), Code::damaged);
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.content = static_cast<Content>(2); })), Code::damaged);
     EXPECT_EQ(code(std::vector<SegmentEntry>(kMaxSegmentsPerPack + 1, good)), Code::damaged);
@@ -170,8 +185,9 @@ TEST(PackFormat, NamesAreExactlyThoseOfTheFormat) {
     EXPECT_EQ(name, "packs/" + id.hex().substr(0, 2) + "/" + id.hex());
     EXPECT_EQ(pack_id_from_name(name), id);
     std::string upper = "packs/AB/AB" + std::string(62, '0'), other_folder = "packs/00/11" + std::string(62, '0');
-    for (const std::string& bad : {std::string(), std::string("packs/"), name + "0", name.substr(0, name.size() - 1), "pack5" + name.substr(5), upper, other_folder,
-                                   "packs/" + id.hex(), "records/" + name.substr(8), std::string(73, '/')}) {
+    for (const std::string& bad :
+         {std::string(), std::string("packs/"), name + "0", name.substr(0, name.size() - 1), "pack5" + name.substr(5), upper,
+          other_folder, "packs/" + id.hex(), "records/" + name.substr(8), std::string(73, '/')}) {
         EXPECT_EQ(pack_id_from_name(bad), std::nullopt) << bad;
     }
 }

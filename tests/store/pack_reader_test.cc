@@ -17,7 +17,8 @@ std::optional<Code> read_all(SamplePack& pack, std::string* message = nullptr) {
         [&] {
             const PackReader reader = pack.open();
             for (size_t i = 0; i < reader.segments().size(); ++i) {
-                if (pack.segment(reader, i) != pack.drafts.at(i).plain) throw std::logic_error("other bytes were returned as data");
+                if (pack.segment(reader, i) != pack.drafts.at(i).plain)
+                    throw std::logic_error("other bytes were returned as data");
             }
         },
         message);

@@ -60,7 +60,8 @@ TEST(PackWriter, SealsSegmentsFromSeveralThreadsAtOnce) {
     SamplePack pack;
     PackWriter writer(pack.store, pack.keys, pack.repository, ChunkKind::data);
     std::vector<SegmentDraft> drafts;
-    for (uint64_t i = 0; i < 16; ++i) drafts.push_back(pack.draft(Content::bytes, {i % 2 == 0 ? prose(50'000, i) : noise(50'000, i)}));
+    for (uint64_t i = 0; i < 16; ++i)
+        drafts.push_back(pack.draft(Content::bytes, {i % 2 == 0 ? prose(50'000, i) : noise(50'000, i)}));
     std::vector<SealedSegment> sealed(drafts.size());
     std::vector<std::thread> threads;
     for (size_t t = 0; t < 4; ++t) {
@@ -83,7 +84,8 @@ TEST(PackWriter, GivesEachPackItsOwnNameAndKey) {
     const Bytes first_file = pack.file();
     pack.write(ChunkKind::data, 1);
     EXPECT_NE(pack.id, first);
-    EXPECT_FALSE(std::equal(first_file.begin() + 48, first_file.begin() + 248, pack.file().begin() + 48)) << "the same plaintext, the same ciphertext";
+    EXPECT_FALSE(std::equal(first_file.begin() + 48, first_file.begin() + 248, pack.file().begin() + 48))
+        << "the same plaintext, the same ciphertext";
 }
 
 // A store that loses what it was given is found by reading back, before the index trusts it (I6).

@@ -89,7 +89,8 @@ TEST_F(PackerTest, KeepsKindsAndContentsApart) {
     const auto repository = open();
     Packer packer(repository->core());
     ScriptedFeed feed;
-    feed.add(ScriptedStream({{Section::blocks(8192, 4096, 1, Content::f32), noise(8192, 1)}, {Section::cdc(), noise(50'000, 2)}}));
+    feed.add(
+        ScriptedStream({{Section::blocks(8192, 4096, 1, Content::f32), noise(8192, 1)}, {Section::cdc(), noise(50'000, 2)}}));
     feed.add(Section::blocks(8192, 4096, 1, Content::f32), noise(8192, 3));
     run(packer, repository->core(), feed);
     ScriptedFeed listing;
@@ -173,7 +174,8 @@ TEST_F(PackerTest, DestroyedHalfWayLeavesOnlyWholePacks) {
         run(packer, repository->core(), feed);
     }
     for (const std::string& pack : packs()) {
-        EXPECT_NO_THROW(PackReader(*repository->core().blobs, repository->core().keys, repository->id(), PackId::from_hex(pack.substr(pack.size() - 64))));
+        EXPECT_NO_THROW(PackReader(*repository->core().blobs, repository->core().keys, repository->id(),
+                                   PackId::from_hex(pack.substr(pack.size() - 64))));
     }
 }
 

@@ -56,7 +56,8 @@ TEST_F(ReadPipeline, FetchesInPackOrderWhateverTheOrderOfTheWish) {
     EXPECT_EQ(sink.content.size(), 64U);
     for (const auto& [cookie, bytes] : sink.content) EXPECT_EQ(bytes, noise(4000, cookie));
     EXPECT_TRUE(std::ranges::is_sorted(chunks, [](const WantedChunk& a, const WantedChunk& b) {
-        return std::tuple(a.location.pack, a.location.segment, a.location.offset) < std::tuple(b.location.pack, b.location.segment, b.location.offset);
+        return std::tuple(a.location.pack, a.location.segment, a.location.offset) <
+               std::tuple(b.location.pack, b.location.segment, b.location.offset);
     }));
 }
 
@@ -116,7 +117,8 @@ TEST_F(ReadPipeline, LosesWhatTheIndexPutsInAnImpossiblePlace) {
     directory[299].chunks.push_back({core.id_of(ChunkKind::data, sha256(bytes)), 100});
     directory[0].chunks.push_back({core.id_of(ChunkKind::data, sha256(noise(100, 998))), 4'000'000});
     core.index->add_pack(pack, directory);
-    std::vector<WantedChunk> chunks = {{sha256(bytes), {}, 0, 0, 100}, {sha256(noise(100, 998)), {}, 1, 10, 4'000'000}, wanted(2), wanted(7)};
+    std::vector<WantedChunk> chunks = {
+        {sha256(bytes), {}, 0, 0, 100}, {sha256(noise(100, 998)), {}, 1, 10, 4'000'000}, wanted(2), wanted(7)};
     Order sink;
     fetch(core, ChunkKind::data, chunks, sink, silent_);
     EXPECT_EQ(sink.missing.size(), 2U);

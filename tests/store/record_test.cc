@@ -45,14 +45,17 @@ TEST(Record, IsDamagedByEveryFlippedBitAndEveryOtherLength) {
         Bytes file = record.file;
         flip_bit(file, bit);
         EXPECT_EQ(code_of([&] { decode_record(record.name, file, keys, some_repository()); }), Code::damaged);
-        EXPECT_EQ(code_of([&] { decode_record(renamed(RecordKind::manifest, file), file, keys, some_repository()); }), Code::damaged) << "renamed to fit, bit " << bit;
+        EXPECT_EQ(code_of([&] { decode_record(renamed(RecordKind::manifest, file), file, keys, some_repository()); }),
+                  Code::damaged)
+            << "renamed to fit, bit " << bit;
     }
     for (size_t length = 0; length <= record.file.size() + 1; ++length) {
         Bytes file = record.file;
         file.resize(length);
         if (length == record.file.size()) continue;
         EXPECT_EQ(code_of([&] { decode_record(record.name, file, keys, some_repository()); }), Code::damaged);
-        EXPECT_EQ(code_of([&] { decode_record(renamed(RecordKind::manifest, file), file, keys, some_repository()); }), Code::damaged);
+        EXPECT_EQ(code_of([&] { decode_record(renamed(RecordKind::manifest, file), file, keys, some_repository()); }),
+                  Code::damaged);
     }
     std::printf("record bits flipped: %zu, twice each\n", record.file.size() * 8);
 }
@@ -65,11 +68,15 @@ TEST(Record, OfOneKindIsNeverTakenForAnother) {
             const EncodedRecord record = encode_record(kind, prose(60, 1), keys, some_repository());
             for (const RecordKind other : kKinds) {
                 if (other == kind) continue;
-                EXPECT_EQ(code_of([&] { decode_record({other, record.name.id}, record.file, keys, some_repository()); }), Code::damaged);
+                EXPECT_EQ(code_of([&] {
+                              decode_record({other, record.name.id}, record.file, keys, some_repository());
+                          }),
+                          Code::damaged);
                 Bytes file = record.file;
                 file[10] = static_cast<uint8_t>(other);
                 if (sealed) {
-                    EXPECT_EQ(code_of([&] { decode_record(renamed(other, file), file, keys, some_repository()); }), Code::damaged);
+                    EXPECT_EQ(code_of([&] { decode_record(renamed(other, file), file, keys, some_repository()); }),
+                              Code::damaged);
                 }
             }
         }
@@ -82,7 +89,8 @@ TEST(Record, OpensOnlyInItsRepositoryAndWithItsKeys) {
     EXPECT_EQ(code_of([&] { decode_record(record.name, record.file, keys, some_repository(2)); }), Code::damaged);
     EXPECT_EQ(code_of([&] { decode_record(record.name, record.file, others, some_repository()); }), Code::damaged);
     const EncodedRecord plain = encode_record(RecordKind::manifest, prose(60, 1), KeyRing::plain(), some_repository());
-    EXPECT_EQ(code_of([&] { decode_record(plain.name, plain.file, keys, some_repository()); }), Code::damaged) << "unsealed in a sealed repository";
+    EXPECT_EQ(code_of([&] { decode_record(plain.name, plain.file, keys, some_repository()); }), Code::damaged)
+        << "unsealed in a sealed repository";
 }
 
 TEST(Record, HasANameOfItsOwnThoughItSaysTheSame) {
@@ -94,7 +102,8 @@ TEST(Record, HasANameOfItsOwnThoughItSaysTheSame) {
 }
 
 TEST(Record, OfMoreThanTheLimitIsRefused) {
-    EXPECT_EQ(code_of([] { encode_record(RecordKind::manifest, Bytes(kRecordLimitBytes), KeyRing::plain(), some_repository()); }), Code::failed);
+    EXPECT_EQ(code_of([] { encode_record(RecordKind::manifest, Bytes(kRecordLimitBytes), KeyRing::plain(), some_repository()); }),
+              Code::failed);
 }
 
 TEST(Record, PathsAreExactlyThoseOfTheFormat) {
@@ -105,8 +114,9 @@ TEST(Record, PathsAreExactlyThoseOfTheFormat) {
         EXPECT_EQ(record_path(name), std::string("records/") + folder_of(kind) + "/" + name.id.hex());
     }
     const std::string hex(64, 'a');
-    for (const std::string& bad : {std::string(), "records/manifest/" + hex.substr(1), "records/manifest/" + hex + "a", "records/golden/" + hex, "records/manifest/" + std::string(64, 'A'),
-                                   "records/" + hex, "/records/manifest/" + hex, "records/manifest//" + hex.substr(1)}) {
+    for (const std::string& bad : {std::string(), "records/manifest/" + hex.substr(1), "records/manifest/" + hex + "a",
+                                   "records/golden/" + hex, "records/manifest/" + std::string(64, 'A'), "records/" + hex,
+                                   "/records/manifest/" + hex, "records/manifest//" + hex.substr(1)}) {
         EXPECT_EQ(record_from_path(bad), std::nullopt) << bad;
     }
 }

@@ -9,7 +9,8 @@
 namespace ingot::test {
 
 struct SamplePack {
-    explicit SamplePack(bool sealed = true, ChunkKind kind = ChunkKind::data) : keys(sealed ? KeyRing::generate() : KeyRing::plain()) {
+    explicit SamplePack(bool sealed = true, ChunkKind kind = ChunkKind::data)
+        : keys(sealed ? KeyRing::generate() : KeyRing::plain()) {
         random_bytes(repository.bytes);
         write(kind, 1);
     }
@@ -17,8 +18,8 @@ struct SamplePack {
     // Three segments: text in three chunks, noise in one, numbers in two.
     void write(ChunkKind kind, uint64_t seed) {
         PackWriter writer(store, keys, repository, kind);
-        drafts = {draft(Content::bytes, {prose(900, seed), prose(70, seed + 1), prose(1, seed + 2)}), draft(Content::bytes, {noise(200, seed)}),
-                  draft(Content::f32, {Bytes(64, 1), Bytes(128, 2)})};
+        drafts = {draft(Content::bytes, {prose(900, seed), prose(70, seed + 1), prose(1, seed + 2)}),
+                  draft(Content::bytes, {noise(200, seed)}), draft(Content::f32, {Bytes(64, 1), Bytes(128, 2)})};
         for (uint32_t i = 0; i < drafts.size(); ++i) writer.append(writer.seal_segment(i, drafts[i]));
         writer.publish();
         id = writer.id();

@@ -15,7 +15,8 @@ public:
         Bytes bytes;
     };
 
-    explicit ScriptedStream(std::vector<Part> parts, size_t most_per_read = SIZE_MAX) : parts_(std::move(parts)), most_(most_per_read) {}
+    explicit ScriptedStream(std::vector<Part> parts, size_t most_per_read = SIZE_MAX)
+        : parts_(std::move(parts)), most_(most_per_read) {}
 
     // Throws at this byte of all its parts, counted together.
     ScriptedStream& fail_at(uint64_t byte, Code code = Code::source) {

@@ -29,7 +29,8 @@ std::string sealed_hex(Seal seal, ByteView key, uint64_t counter, std::string_vi
 // Test cases 13 and 14 of the GCM specification (McGrew and Viega): key and nonce of zeros, which is counter 0.
 TEST(Seal, AgreesWithThePublishedVectorsOfGcm) {
     EXPECT_EQ(sealed_hex(Seal::aes256_gcm, Bytes(32), 0, "", {}), "530f8afbc74536b9a963b4f1c4cb738b");
-    EXPECT_EQ(sealed_hex(Seal::aes256_gcm, Bytes(32), 0, "", Bytes(16)), "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
+    EXPECT_EQ(sealed_hex(Seal::aes256_gcm, Bytes(32), 0, "", Bytes(16)),
+              "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919");
 }
 
 // Made by another implementation (Python's `cryptography`) with the nonce 08 07 06 05 04 03 02 01 00 00 00 00.
@@ -92,10 +93,14 @@ TEST(Seal, BreaksAtAnyFlippedBitAndLeavesNoPlaintextBehind) {
             bytes[bit / 8] = static_cast<uint8_t>(bytes[bit / 8] ^ (1U << (bit % 8)));
             return bytes;
         };
-        for (size_t bit = 0; bit < sealed.size() * 8; ++bit) EXPECT_TRUE(broken(sealer, counter, associated, flipped(sealed, bit), tag)) << bit;
-        for (size_t bit = 0; bit < tag.size() * 8; ++bit) EXPECT_TRUE(broken(sealer, counter, associated, sealed, flipped(tag, bit))) << bit;
-        for (size_t bit = 0; bit < associated.size() * 8; ++bit) EXPECT_TRUE(broken(sealer, counter, flipped(associated, bit), sealed, tag)) << bit;
-        for (size_t bit = 0; bit < 64; ++bit) EXPECT_TRUE(broken(sealer, counter ^ (uint64_t{1} << bit), associated, sealed, tag)) << bit;
+        for (size_t bit = 0; bit < sealed.size() * 8; ++bit)
+            EXPECT_TRUE(broken(sealer, counter, associated, flipped(sealed, bit), tag)) << bit;
+        for (size_t bit = 0; bit < tag.size() * 8; ++bit)
+            EXPECT_TRUE(broken(sealer, counter, associated, sealed, flipped(tag, bit))) << bit;
+        for (size_t bit = 0; bit < associated.size() * 8; ++bit)
+            EXPECT_TRUE(broken(sealer, counter, flipped(associated, bit), sealed, tag)) << bit;
+        for (size_t bit = 0; bit < 64; ++bit)
+            EXPECT_TRUE(broken(sealer, counter ^ (uint64_t{1} << bit), associated, sealed, tag)) << bit;
         for (size_t bit = 0; bit < 256; ++bit) {
             EXPECT_TRUE(broken(Sealer(seal, Secret::copy_of(flipped(key, bit))), counter, associated, sealed, tag)) << bit;
         }
@@ -132,7 +137,8 @@ TEST(Seal, HasAKeyOfItsOwnForEachSaltPurposeAndRepository) {
         for (uint8_t r = 0; r < 3; ++r) {
             RepositoryId repository;
             repository.bytes[0] = r;
-            for (const Sealer& sealer : {keys.pack_sealer(Seal::aes256_gcm, 1, repository, salt), keys.record_sealer(Seal::aes256_gcm, 1, repository, salt),
+            for (const Sealer& sealer : {keys.pack_sealer(Seal::aes256_gcm, 1, repository, salt),
+                                         keys.record_sealer(Seal::aes256_gcm, 1, repository, salt),
                                          keys.directory_sealer(Seal::aes256_gcm, repository, salt)}) {
                 Bytes bytes(16);
                 sealer.seal(0, {}, bytes);

@@ -101,7 +101,9 @@ protected:
         }
         return files;
     }
-    void copy_index_to(const std::string& folder) const { std::filesystem::copy(path_ + "/index", folder, std::filesystem::copy_options::recursive); }
+    void copy_index_to(const std::string& folder) const {
+        std::filesystem::copy(path_ + "/index", folder, std::filesystem::copy_options::recursive);
+    }
     void put_index_back(const std::string& folder) const {
         std::filesystem::remove_all(path_ + "/index");
         std::filesystem::copy(folder, path_ + "/index", std::filesystem::copy_options::recursive);

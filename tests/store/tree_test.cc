@@ -160,7 +160,8 @@ TEST(Node, IsRefusedWhereAnyFieldIsImpossible) {
     EXPECT_EQ(code(node_of(0x4e, 1, 3, 2)), Code::damaged);
     EXPECT_EQ(code(node_of(0x4e, 1, 3, 3, 0)), Code::damaged);
     const Bytes good = node_of(0x4e, 1, 3, 3);
-    for (size_t length = 0; length < good.size(); ++length) EXPECT_EQ(code(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(length))), Code::damaged);
+    for (size_t length = 0; length < good.size(); ++length)
+        EXPECT_EQ(code(Bytes(good.begin(), good.begin() + static_cast<ptrdiff_t>(length))), Code::damaged);
     for (uint64_t seed = 0; seed < 200; ++seed) EXPECT_EQ(code(test::noise(500, seed)), Code::damaged);
 }
 

@@ -17,7 +17,8 @@ protected:
         return verifier->run(max_age_ms, 1, silent_);
     }
     static bool names(const VerifyReport& report, const std::string& where) {
-        return std::ranges::any_of(report.findings, [&](const Finding& finding) { return finding.where.find(where) != std::string::npos; });
+        return std::ranges::any_of(report.findings,
+                                   [&](const Finding& finding) { return finding.where.find(where) != std::string::npos; });
     }
 };
 
@@ -106,8 +107,10 @@ TEST_F(VerifyPipeline, RemembersOnlyPacksThatWereWhole) {
     EXPECT_FALSE(verify({{root, "s"}}).clean());
     size_t verified = 0;
     for (const PackInfo& pack : open()->packs()) {
-        if (pack.verified_ms == 0) EXPECT_EQ(pack.kind, ChunkKind::data);
-        else ++verified;
+        if (pack.verified_ms == 0)
+            EXPECT_EQ(pack.kind, ChunkKind::data);
+        else
+            ++verified;
     }
     EXPECT_EQ(verified, 1U) << "the pack of trees";
     const VerifyReport again = verify({{root, "s"}}, 1'000'000);

@@ -40,8 +40,8 @@ TEST_F(WriteSessionTest, CommitsInThePromisedOrder) {
     });
     session->commit();
     set_step_listener(nullptr);
-    EXPECT_EQ(steps(), (std::vector<std::string>{"pack.synced", "pack.published", "commit.index-flushed", "commit.packs-checked", "commit.records-published",
-                                                 "commit.head-published", "commit.remembered"}));
+    EXPECT_EQ(steps(), (std::vector<std::string>{"pack.synced", "pack.published", "commit.index-flushed", "commit.packs-checked",
+                                                 "commit.records-published", "commit.head-published", "commit.remembered"}));
 }
 
 TEST_F(WriteSessionTest, ShowsNothingBeforeTheCommit) {
@@ -121,8 +121,10 @@ TEST_F(WriteSessionTest, RefusesToCommitWhereAPackIsGoneOrOther) {
         put(*session, noise(100'000, 1));
         session->add_record(RecordKind::manifest, view_of("{}"));
         const std::string pack = packs(ChunkKind::data).at(0);
-        if (gone) std::filesystem::remove(pack);
-        else std::filesystem::resize_file(pack, 100);
+        if (gone)
+            std::filesystem::remove(pack);
+        else
+            std::filesystem::resize_file(pack, 100);
         std::string message;
         EXPECT_EQ(code_of([&] { session->commit(); }, &message), Code::failed);
         EXPECT_NE(message.find("nothing was committed"), std::string::npos) << message;

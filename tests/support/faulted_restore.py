@@ -55,16 +55,18 @@ class TwoStates:
         run(["cp", "-a", self.saved, self.stack.root]).expect(0)
         if os.path.exists(self.stack.root + "/app.db-shm"):
             os.remove(self.stack.root + "/app.db-shm")
-        self.stack.ingot("restore", "--undo")
+        self.stack.ingot("restore", "--resume")
         os.sync()
 
     def words(self, program):
         return self.stack.words("restore", self.snapshot, "--yes", program=program)
 
-    def which(self, *evidence):
+    def which(self, *evidence, unfinished=False):
         """"old" or "new": what is live, wholly. Anything else is a failure."""
-        live = self.stack.content()
-        from_new, from_old = self.new.differs(live), self.old.differs(live)
+        new, old, live = self.new, self.old, self.stack.content()
+        if unfinished:
+            new, old, live = (one.without_stages() for one in (new, old, live))
+        from_new, from_old = new.differs(live), old.differs(live)
         require(not from_new or not from_old, "neither wholly old nor wholly new", "beside the new state: " + from_new,
                 "beside the old state: " + from_old, *evidence)
         return "old" if from_new else "new"
@@ -75,16 +77,21 @@ class TwoStates:
             # A plain restore does not start over what is unfinished: it says so, or there was nothing and it works.
             done = self.stack.ingot("restore", self.snapshot, "--yes").expect(0, 1)
             if done.status == 1:
-                require("--resume" in done.said and "--undo" in done.said, "the refusal does not name the two ways on", done)
-                done = self.stack.ingot("restore", "--undo").expect(0)
+                require("--resume" in done.said and "--undo" in done.said, "the refusal does not name the two ways on", *evidence, done)
+                done = self.stack.ingot("restore", "--resume").expect(0)
         else:
-            done = self.stack.ingot("restore", "--" + way).expect(0)
+            done = self.stack.ingot("restore", "--" + way).expect(0, 1)
+            if way == "undo" and done.status == 1:
+                # What was proven is not undone any more.
+                require(self.which(*evidence, done, unfinished=True) == "new" and "--resume" in done.said, "--undo was refused", *evidence, done)
+                done = self.stack.ingot("restore", "--resume").expect(0)
+            done.expect(0)
         state = self.which(*evidence, done)
         outcome = done.summary["outcome"]
         require({"restored": "new", "undone": "old"}.get(outcome, state) == state, f"'{outcome}' was said, and the {state} state is live",
                 *evidence, done)
         require(not self.stack.leftovers(), f"left behind: {self.stack.leftovers()}", *evidence, done)
-        again = self.stack.ingot("restore", "--undo").expect(0)
+        again = self.stack.ingot("restore", "--resume").expect(0)
         require(again.summary["outcome"] == "nothing", "there was something left to recover", again)
         return state
 

@@ -11,6 +11,7 @@ import sqlite3
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from faulted_run import FAULTED, INGOT, RANDOM, Failed, require, run
 
@@ -192,6 +193,15 @@ class Content:
     def of_restored(to):
         return Content(tree_state(to + "/files/docs"), tree_state(to + "/env/.env"), database_state(to + "/db/app.db"))
 
+    def without_stages(self):
+        """As it is while a restore is unfinished: its stage folders lie beside the entries, their folders' times are new, and what
+        lies in them may be another name of an entry."""
+
+        def kept(tree):
+            return {path: state[:4] + state[5:] if stat.S_ISDIR(state[0]) else state[:8] for path, state in tree.items() if b".ingot-" not in path}
+
+        return Content(kept(self.docs), kept(self.env), self.database, self.low, self.high)
+
     def with_writer(self, generation, low, high):
         self.database, self.low, self.high = (generation, low) + self.database[2:], low, high
         return self
@@ -308,3 +318,39 @@ class Stack:
         found = [os.path.join(at, name) for at, folders, names in os.walk(self.root) for name in folders + names if ".ingot-" in name]
         found += [os.path.join(self.state, name) for name in os.listdir(self.state) if name.startswith("restore-")]
         return found
+
+
+class Oracle:
+    """What was acknowledged, and what it holds: kept here, outside of the repository. Every snapshot is named by its tag."""
+
+    def __init__(self, stack):
+        self.stack = stack
+        self.by_tag = {}
+        self.acknowledged = {}
+
+    def take(self, tag, words, runner, content):
+        """Runs a snapshot; records it when it is acknowledged."""
+        self.by_tag[tag] = content
+        done = runner(words + ["--tag", tag])
+        if done.status == 0:
+            self.acknowledge(done, tag)
+        return done
+
+    def acknowledge(self, done, tag):
+        require("snapshot_id" in done.summary, "exit 0 without a summary", done)
+        self.acknowledged[done.summary["snapshot_id"]] = tag
+
+    def lost(self, listed):
+        return [f"{snapshot} ({tag})" for snapshot, tag in self.acknowledged.items() if snapshot not in listed]
+
+    def check_all(self, counts):
+        """Everything that is listed restores as it was taken; everything acknowledged is listed."""
+        listed = self.stack.snapshots()
+        lost = self.lost(listed)
+        counts.add("acknowledged", len(self.acknowledged))
+        counts.add("present, though cut short before it was said", sum(snapshot not in self.acknowledged for snapshot in listed))
+        counts.add("lost", len(lost))
+        require(not lost, f"acknowledged, and not there: {lost}")
+        with ThreadPoolExecutor(2) as pool:  # readers beside each other
+            for _ in pool.map(lambda one: self.stack.require_restores(one[0], self.by_tag[one[1]["tags"][0]]), listed.items()):
+                counts.add("restored and compared")

@@ -1,0 +1,213 @@
+// A repository, a stack of three sources (a tree, .env files, and one behind a fake engine), and a snapshot of it.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <map>
+
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "base/step.h"
+#include "drivers/env.h"
+#include "drivers/files.h"
+#include "restore/journal.h"
+#include "restore/restore.h"
+#include "snapshot/take.h"
+#include "tests/base/temp_dir.h"
+#include "tests/support/faulty_filesystem.h"
+#include "tests/support/tree_model.h"
+
+namespace ingot::test {
+
+// One file, put back by writing it: all or nothing, as an engine's transaction is.
+class FakeEngine : public EngineTarget {
+public:
+    FakeEngine(TargetSpec target, SourceRoot root) : target_(std::move(target)), root_(std::move(root)) {}
+    void preflight() override {
+        if (refuses) throw Error(Code::failed, "the fake engine is locked", "wait");
+    }
+    void prepare_undo() override { replace_file(*target_.fs, saved(), read_file(*target_.fs, root_.live_path, 1 << 20)); }
+    void swap() override {
+        if (breaks) throw Error(Code::failed, "the fake engine broke");
+        replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, join(target_.staged_dir, root_.listing_path), 1 << 20));
+    }
+    void undo() override { replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, saved(), 1 << 20)); }
+
+    static inline bool refuses = false;
+    static inline bool breaks = false;
+
+private:
+    std::string saved() const { return join(target_.work_dir, "saved"); }
+    TargetSpec target_;
+    SourceRoot root_;
+};
+
+class FakeEngineDriver : public FilesDriver {
+public:
+    using FilesDriver::FilesDriver;
+    Facts open_artifact(const std::string& dir) override {
+        if (read_whole(join(dir, roots().front().listing_path)).starts_with("corrupt")) throw Error(Code::damaged, "the fake engine rejects it");
+        return {};
+    }
+    std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override {
+        return std::make_unique<FakeEngine>(target, roots().front());
+    }
+};
+
+class LastNotes : public Progress {
+public:
+    void phase(std::string_view, uint64_t) override {}
+    void advance(uint64_t) override {}
+    void note(std::string_view line) override { notes.emplace_back(line); }
+    std::vector<std::string> notes;
+};
+
+class RestoreTest : public testing::Test {
+protected:
+    RestoreTest() {
+        InitOptions plain;
+        plain.encryption = false;
+        Repository::init(real_filesystem(), dir_.at("repo"), {}, plain);
+        std::filesystem::create_directories(root() + "/docs/deep");
+        std::filesystem::create_directories(dir_.at("state"));
+        open(LockMode::append);
+        stack_.name = "test";
+        stack_.root = root();
+        stack_.state_dir = dir_.at("state");
+        add<FilesDriver>("docs", "files", {"docs"});
+        add<EnvDriver>("env", "env", {".env"});
+        add<FakeEngineDriver>("db", "fake", {"fake.db"});
+        fill();
+    }
+    ~RestoreTest() override {
+        set_interrupted(false);
+        FakeEngine::refuses = FakeEngine::breaks = false;
+    }
+
+    std::string root() const { return dir_.at("stack"); }
+    std::string at(const std::string& path) const { return root() + "/" + path; }
+
+    void open(LockMode mode) {
+        repository_.reset();
+        OpenOptions options;
+        options.mode = mode;
+        options.state_dir = dir_.at("state");
+        options.lock_wait_ms = 0;
+        repository_ = Repository::open(real_filesystem(), dir_.at("repo"), {}, options);
+    }
+    template <class D>
+    void add(const std::string& name, const std::string& driver, std::vector<std::string> paths, std::vector<std::string> exclude = {}) {
+        SourceSpec spec;
+        spec.name = name;
+        spec.driver = driver;
+        spec.root = root();
+        spec.paths = std::move(paths);
+        spec.exclude = std::move(exclude);
+        spec.spool_dir = dir_.path();
+        stack_.sources.push_back(std::make_unique<D>(std::move(spec)));
+    }
+    void fill() {
+        write_file(at("docs/same"), "the same in both");
+        write_file(at("docs/a"), std::string(50'000, 'a'));
+        write_file(at("docs/deep/b"), "b", 0600);
+        write_file(at("docs/gone"), "was there");
+        std::filesystem::create_symlink("a", at("docs/link"));
+        std::filesystem::create_hard_link(at("docs/a"), at("docs/a-too"));
+        write_file(at(".env"), "KEY=old value\n", 0600);
+        write_file(at("fake.db"), "rows of then");
+    }
+    // Everything differs from what fill() wrote.
+    void change() {
+        write_file(at("docs/a"), std::string(50'000, 'x'));  // the same size
+        write_file(at("docs/deep/b"), "other");
+        std::filesystem::remove(at("docs/gone"));
+        std::filesystem::create_directories(at("docs/extra/below"));
+        write_file(at("docs/extra/below/c"), "not in the snapshot");
+        std::filesystem::remove(at("docs/link"));
+        std::filesystem::create_directory(at("docs/link"));
+        std::filesystem::permissions(at("docs"), std::filesystem::perms::owner_all);
+        write_file(at(".env"), "KEY=new value\n", 0644);
+        write_file(at("fake.db"), "rows of now");
+    }
+    Snapshot take() {
+        TakeOptions options;
+        options.wait = [](int64_t) {};
+        const TakeResult taken = take_snapshot(*repository_, stack_, options, progress_);
+        for (Snapshot& snapshot : load_snapshots(*repository_, "test", [](const std::string& line) { ADD_FAILURE() << line; })) {
+            if (snapshot.id == taken.id) return snapshot;
+        }
+        throw Error(Code::failed, "the snapshot is not listed");
+    }
+    // All that is live, the engine's file by its content: its times are the engine's business.
+    TreeState live() const {
+        TreeState state = state_of(root());
+        state["./fake.db"] = read_whole(at("fake.db"));
+        state.erase(".");  // the stack's root is no source's entry
+        return state;
+    }
+    RestoreResult run(const Snapshot& snapshot, const RestoreOptions& options = {}) {
+        return restore(*repository_, snapshot, stack_, fs_, options, progress_);
+    }
+    Error error_of(const std::function<void()>& call) {
+        try {
+            call();
+        } catch (const Error& error) {
+            return error;
+        }
+        ADD_FAILURE() << "nothing was thrown";
+        return {Code::failed, ""};
+    }
+    // Stage folders, work folders and journals that are still there.
+    std::vector<std::string> leftovers() const {
+        std::vector<std::string> found;
+        for (const std::string& top : {root(), dir_.at("state")}) {
+            for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
+                const std::string name = entry.path().filename().string();
+                if (name.starts_with(".ingot-") || name.starts_with("restore-") || name.ends_with(".journal") || name.starts_with(".tmp-")) {
+                    found.push_back(entry.path().string());
+                }
+            }
+        }
+        return found;
+    }
+
+    TempDir dir_;
+    FaultyFileSystem fs_;  // under the restore, not under the repository
+    std::unique_ptr<Repository> repository_;
+    Stack stack_;
+    LastNotes progress_;
+};
+
+// Runs `body` in a child; its exit status, or 128 + the signal that ended it.
+inline int in_child(const std::function<int()>& body) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        int status = 99;
+        try {
+            status = body();
+        } catch (const std::exception& error) {
+            std::fprintf(stderr, "child: %s\n", error.what());
+        }
+        std::fflush(nullptr);
+        ::_exit(status);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+inline int steps_to_live = 0;
+// From now on the process kills itself at its nth step.
+inline void die_at_step(int nth) {
+    steps_to_live = nth;
+    set_step_listener([](const char*) {
+        if (--steps_to_live == 0) ::kill(::getpid(), SIGKILL);
+    });
+}
+
+}  // namespace ingot::test
