@@ -29,6 +29,11 @@ static std::string hint_for(int errno_value) {
         case EMFILE:
         case ENFILE:
             return "raise the limit of open files (ulimit -n)";
+        case ENOTDIR:
+        case EISDIR:
+            return "check the path: there is a file where a folder is wanted, or the other way round";
+        case EIO:
+            return "the disk or the way to it is failing: look at the kernel's messages (dmesg)";
         default:
             return {};
     }

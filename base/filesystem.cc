@@ -112,6 +112,8 @@ class RealFileSystem : public FileSystem {
 public:
     std::unique_ptr<ReadFile> open(const std::string& path) override {
         const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        // Below a file there is nothing, as exists() says too.
+        if (fd < 0 && errno == ENOTDIR) throw Error::from_errno("opening", path, ENOTDIR, Code::not_found);
         if (fd < 0) fail("opening", path);
         return std::make_unique<RealReadFile>(fd, path);
     }

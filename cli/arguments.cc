@@ -130,7 +130,7 @@ void check_operands(const Arguments& arguments) {
     if (command == "promote") need(arguments, !arguments.promote.which.empty(), "the id of a snapshot", ids);
     if (command == "key remove") need(arguments, !arguments.key.slot.empty(), "the name of a key", "`ingot key list` shows them");
     if (command == "verify" && arguments.verify.all && !arguments.verify.which.empty()) {
-        throw Error(Code::usage, "ingot verify takes an id or --all, not both");
+        throw Error(Code::usage, "ingot verify takes an id or --all, not both", "leave one of the two out");
     }
     if (command == "key add" && !arguments.key.new_key_file.empty() && !arguments.key.new_passphrase_file.empty()) {
         throw Error(Code::usage, "ingot key add takes --new-key-file or --new-passphrase-file, not both", "run it once for each");
@@ -138,12 +138,13 @@ void check_operands(const Arguments& arguments) {
     if (command != "restore") return;
     const RestoreArguments& restore = arguments.restore;
     const bool unfinished = restore.resume || restore.undo;
-    if (restore.resume && restore.undo) throw Error(Code::usage, "ingot restore takes --resume or --undo, not both");
+    if (restore.resume && restore.undo) throw Error(Code::usage, "ingot restore takes --resume or --undo, not both", "leave one of the two out");
     if (unfinished &&
         (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() || restore.dry_run)) {
-        throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else");
+        throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else",
+                    "leave the rest out; restore another snapshot when that is done");
     }
-    if (!restore.which.empty() && !restore.at.empty()) throw Error(Code::usage, "ingot restore takes WHICH or --at, not both");
+    if (!restore.which.empty() && !restore.at.empty()) throw Error(Code::usage, "ingot restore takes WHICH or --at, not both", "leave one of the two out");
     need(arguments, unfinished || !restore.which.empty() || !restore.at.empty(),
          "to know which snapshot: an id, latest, golden, or --at TIME", ids);
 }

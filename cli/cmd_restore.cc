@@ -123,8 +123,10 @@ int cmd_restore(Invocation& run) {
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
     if (!live) options.to = absolute_path(arguments.to);
-    const RestoreResult result = live ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
-                                      : restore_to_folder(*repository, picked.snapshot, run.fs, options, run.progress);
+    // Where there is a config it says what is live, which --to never touches.
+    const bool live_known = live || run.settings().config.has_value();
+    const RestoreResult result = live_known ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
+                                            : restore_to_folder(*repository, picked.snapshot, run.fs, options, run.progress);
     run.progress.clear();
     show_changes(run.out, result);
     show_result(run.out, result, picked.snapshot, options.to);

@@ -31,6 +31,21 @@ void say_problems(Output& out, const Manifest& manifest) {
     }
 }
 
+// The snapshot is stored, but not what was asked.
+std::string next_step(const TakeResult& result) {
+    const Manifest& manifest = result.manifest;
+    const std::string id = result.id.hex().substr(0, 8);
+    std::string smaller;
+    bool unwell = false;
+    for (const ManifestSource& source : manifest.sources) {
+        if (source.status == SourceStatus::shrunk || source.status == SourceStatus::empty) smaller += " --accept " + source.name;
+        unwell = unwell || source.status == SourceStatus::missing || source.status == SourceStatus::unreadable;
+    }
+    if (unwell) return "mend what is named above and run the command again: what was stored is reused";
+    if (!smaller.empty()) return fmt::format("mend what is named above and run the command again; if the size is intended: ingot promote {}{}", id, smaller);
+    return fmt::format("the snapshot is stored; when the cause is gone: ingot promote {}, or run the command again", id);
+}
+
 void show_details(Output& out, const TakeResult& result) {
     const Manifest& manifest = result.manifest;
     Table table({"Source", "Driver", "State", "Consistency", ">Entries", ">Size", "Facts"});
@@ -103,6 +118,7 @@ int cmd_snapshot(Invocation& run) {
     const bool missed_golden = arguments.golden && !result.golden;
     if (missed_golden && !result.why_not_golden.empty())
         run.out.warn(fmt::format("not golden: {}", printable(result.why_not_golden)));
+    if (partial || missed_golden) run.out.hint(next_step(result));
     if (run.out.verbosity > 0) show_details(run.out, result);
     int exit = exit_code(result.verified.findings);
     if (exit == kExitDone && (partial || missed_golden || !result.writers_resumed)) exit = kExitNotAsAsked;

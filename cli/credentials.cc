@@ -36,9 +36,10 @@ std::optional<Secret> take_environment_passphrase() {
 static Secret first_line(std::string_view text, const std::string& where) {
     text = text.substr(0, text.find('\n'));
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty()) throw Error(Code::usage, fmt::format("{} gives an empty passphrase", where));
+    if (text.empty()) throw Error(Code::usage, fmt::format("{} gives an empty passphrase", where), "its first line is the passphrase");
     if (text.size() > kPassphraseLimitBytes) {
-        throw Error(Code::usage, fmt::format("{}: a passphrase has at most {} bytes", where, kPassphraseLimitBytes));
+        throw Error(Code::usage, fmt::format("{}: a passphrase has at most {} bytes", where, kPassphraseLimitBytes),
+                    "its first line is the passphrase: is this the right file?");
     }
     return Secret::copy_of(text);
 }
@@ -132,7 +133,7 @@ std::optional<FoundCredentials> find_credentials(FileSystem& fs, const Credentia
 
 Secret ask_new_passphrase(const std::string& what) {
     Secret first = ask_secret(fmt::format("new passphrase for {}: ", what));
-    if (first.empty()) throw Error(Code::usage, "an empty passphrase protects nothing");
+    if (first.empty()) throw Error(Code::usage, "an empty passphrase protects nothing", "run the command again");
     const Secret second = ask_secret("once more: ");
     if (first.text() != second.text()) throw Error(Code::usage, "the two passphrases differ", "run the command again");
     return first;

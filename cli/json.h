@@ -41,7 +41,8 @@ public:
     JsonObject& add_null(std::string_view name) { return add_raw(name, "null"); }
     template <class T>
     JsonObject& add(std::string_view name, const std::optional<T>& value) {
-        return value ? add(name, *value) : add_null(name);
+        if (!value) return add_null(name);
+        return add(name, *value);
     }
     JsonObject& add_path(std::string_view name, std::string_view bytes);
     // Text that is JSON already.

@@ -55,7 +55,8 @@ Secret read_key_file(FileSystem& fs, const std::string& path, const std::functio
                         "INGOT_PASSWORD_FILE");
         }
         if (error.code() == Code::damaged)
-            throw Error(Code::wrong_key, fmt::format("{} is not an ingot key file", printable(path)));
+            throw Error(Code::wrong_key, fmt::format("{} is not an ingot key file: it is too long for one", printable(path)),
+                        "name the right one with --key-file");
         throw;
     }
     struct stat st {};

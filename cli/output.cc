@@ -89,6 +89,10 @@ void Output::warn(std::string_view text) {
     put_error(json ? JsonObject("warning").add("warning", text).text() + "\n" : fmt::format("ingot: warning: {}\n", text));
 }
 
+void Output::hint(std::string_view text) {
+    put_error(json ? JsonObject("hint").add("hint", text).text() + "\n" : fmt::format("  hint: {}\n", text));
+}
+
 int Output::error(const Error& error) {
     const int exit = exit_code(error.code());
     if (json) {

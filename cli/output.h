@@ -48,6 +48,8 @@ public:
     void note(std::string_view text);
     // Something is not as it should be, but the command goes on.
     void warn(std::string_view text);
+    // What to do next, after warnings; an error brings its own.
+    void hint(std::string_view text);
     // What ends the command. Returns its exit status.
     int error(const Error& error);
 

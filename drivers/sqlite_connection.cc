@@ -87,7 +87,7 @@ Error sqlite_error(int result, std::string_view message, std::string_view doing,
             return {code, fmt::format("{}the database is corrupt ({})", what, printable(message)),
                     "restore it (`ingot restore golden`), or save what can be read with `sqlite3 FILE .recover`"};
         case SQLITE_CANTOPEN:
-            return {code, what + "it cannot be opened",
+            return {code == Code::damaged ? Code::failed : code, what + "it cannot be opened",
                     "check that the file is there, and that it and its folder may be written: in WAL mode SQLite needs that even "
                     "for reading"};
         case SQLITE_READONLY:
@@ -99,9 +99,15 @@ Error sqlite_error(int result, std::string_view message, std::string_view doing,
             return {Code::failed, what + "no space left", "free some space on that file system, then run the command again"};
         case SQLITE_NOMEM:
             return {Code::failed, what + "out of memory"};
+        case SQLITE_IOERR:
+            // The disk's fault, not the content's; a file that ends too early is the content's.
+            if (code != Code::damaged || result == SQLITE_IOERR_SHORT_READ) break;
+            return {Code::failed, fmt::format("{}{} (SQLite result {})", what, printable(message), result),
+                    "the file system may be failing: look into the kernel's log, then run the command again"};
         default:
-            return {code, fmt::format("{}{} (SQLite result {})", what, printable(message), result)};
+            break;
     }
+    return {code, fmt::format("{}{} (SQLite result {})", what, printable(message), result)};
 }
 
 std::string lock_holder(const std::string& database_path) {

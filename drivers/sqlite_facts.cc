@@ -196,6 +196,7 @@ Facts sqlite_check(SqliteConnection& connection) {
         result = check_without_application(connection, messages);
     }
     if ((result & 0xff) == SQLITE_INTERRUPT) check_interrupted();
+    if (Error error = connection.error(result, "checking"); result != SQLITE_OK && error.code() == Code::failed) throw error;
     if (result != SQLITE_OK) throw damaged(printable(sqlite3_errmsg(connection.handle())));
     if (messages.count != 1 || messages.quoted != "ok") {
         throw damaged(

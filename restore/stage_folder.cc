@@ -49,7 +49,12 @@ void make_stage_folder(FileSystem& fs, const std::string& path) {
                         "it was left by something else: look into it, move it away, and run the restore again");
         }
     });
-    fs.sync_dir(host);
+    try {
+        fs.sync_dir(host);
+    } catch (const Error&) {
+        keeping_times(host, [&] { fs.remove_dir(path); });
+        throw;
+    }
 }
 
 void require_exchange(FileSystem& fs, const std::string& stage) {

@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -100,6 +101,16 @@ std::string Reached::spoken(std::string line) const {
         line.replace(at, folder_.size(), said);
     }
     return line;
+}
+
+Error spoken_of(const Error& error, const std::string& folder) {
+    constexpr std::string_view kDescriptors = "/proc/self/fd/";
+    std::string line = error.what();
+    for (size_t at = line.find(kDescriptors); at != std::string::npos; at = line.find(kDescriptors, at + 1)) {
+        const size_t end = line.find_first_not_of("0123456789", at + kDescriptors.size());
+        line.replace(at, std::min(end, line.size()) - at, printable(folder));
+    }
+    return {error.code(), line, error.hint()};
 }
 
 Error Reached::spoken(const Error& error) const { return {error.code(), spoken(std::string(error.what())), error.hint()}; }

@@ -77,6 +77,9 @@ private:
     std::string name_;
 };
 
+// An error of a file that was opened through a Reached which is gone: its folder is `folder`.
+Error spoken_of(const Error& error, const std::string& folder);
+
 class Beneath {
 public:
     // Links in `folder` are followed.

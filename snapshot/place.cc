@@ -110,9 +110,11 @@ private:
     }
 
     void place(PlacedEntry placed) {
+        if (!last_leaf_.empty() && holds(last_leaf_, placed.at)) contradiction(placed.at);
         leave_folders_until(placed.at);
         make_parents(placed.at);
         ++result_.entries;
+        last_leaf_ = placed.listed.entry.type == EntryType::directory ? "" : placed.at;
         switch (placed.listed.entry.type) {
             case EntryType::directory:
                 make_folder(placed.at, 0700);
@@ -317,7 +319,7 @@ private:
         try {
             call();
         } catch (const Error& error) {
-            throw error.within(printable(slot.placed.listed.entry.path));
+            throw spoken_of(error, parent_of(below_.name(slot.placed.at)));
         }
     }
 
@@ -333,6 +335,7 @@ private:
     const Beneath below_;
     const PlaceOptions options_;
     const size_t open_limit_;
+    std::string last_leaf_;               // the entry before, unless it is a folder: nothing can lie below it
     std::deque<Slot> slots_;              // files of this window; the index is the cookie
     std::vector<PlacedEntry> links_;      // of this window, made once its files are there
     std::vector<Folder> open_folders_;    // from the outermost to the one the last entry lies in

@@ -43,6 +43,13 @@ void require_read(const rocksdb::Status& status, const char* doing) {
     if (!status.ok()) throw IndexDamaged(fmt::format("{} in the index: {}", doing, status.ToString()));
 }
 
+// RocksDB's own log says nothing that our errors do not, and a write to it that fails (a full disk) would end the process.
+class NoLog : public rocksdb::Logger {
+public:
+    using Logger::Logv;
+    void Logv(const char*, va_list) override {}
+};
+
 int open_file_budget() {
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 128;
@@ -63,9 +70,7 @@ rocksdb::DBOptions database_options() {
     options.db_host_id = "";
     options.allow_data_in_errors = false;
     options.max_manifest_file_size = 4 << 20;
-    options.keep_log_file_num = 2;
-    options.max_log_file_size = 1 << 20;
-    options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+    options.info_log = std::make_shared<NoLog>();
     options.max_open_files = open_file_budget();
     options.max_background_jobs = 2;
     options.max_subcompactions = 1;

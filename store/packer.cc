@@ -1,5 +1,7 @@
 #include "store/packer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
@@ -238,7 +240,13 @@ void Packer::flush() {
     }
     throw_if_failed();
     take_published();
-    core_.index->flush();
+    try {
+        core_.index->flush();
+    } catch (const IndexDamaged& error) {
+        // An old file of the database that a compaction met; the next session would meet it again.
+        if (core_.warn) core_.warn(fmt::format("{}: the index is rebuilt from the packs", error.what()));
+        rebuild_index(core_);  // flushed when it returns
+    }
 }
 
 }  // namespace ingot

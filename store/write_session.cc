@@ -84,7 +84,11 @@ private:
             if (!core_.blobs->put_new(record_path(record.name), record.file)) {
                 throw Error(Code::failed, fmt::format("{} exists already", record_path(record.name)));
             }
-            core_.index->put_record(record.name, record.file);
+            try {
+                core_.index->put_record(record.name, record.file);
+            } catch (const IndexDamaged& error) {
+                ignore_error(error, "the catalog is a copy; the next session finds the damage again, and mends it");
+            }
             packer_.totals().bytes_stored += record.file.size();
         }
     }

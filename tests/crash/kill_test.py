@@ -24,8 +24,9 @@ KILLED = -signal.SIGKILL
 
 def random_moments(counts):
     """200 moments of a snapshot of files that stand still and a database that is written to."""
-    with work_folder("kill") as folder:
-        stack = Stack(folder).fill()
+    with work_folder("kill") as folder, work_folder("kill-restored", quick=True) as restored:
+        stack = Stack(folder).fill(files=8, rows=100, kib=16)
+        stack.restored_below = restored
         stack.init()
         oracle = Oracle(stack)
         log = folder + "/calls"
@@ -67,7 +68,7 @@ def random_moments(counts):
                 # Nothing is stored twice: no more than what changed, and the pages of the rows that came meanwhile.
                 pages = 4096 * (8 + 2 * (writer.rows - rows_before))
                 require(again.summary["bytes_new"] <= new + pages, f"{new} bytes changed, and {pages} of pages", again)
-                if number % 4 == 3:
+                if number % 8 == 7:
                     check = stack.ingot("check").expect(0)
                     require(check.summary["damage"] == 0, "damage after a kill", check)
                     counts.add("clean checks")
@@ -81,7 +82,7 @@ def random_moments(counts):
 def named_steps_of_snapshot(counts):
     """Every named step of a golden snapshot within a pause of the writers."""
     with work_folder("kill-steps") as folder:
-        stack = Stack(folder, barrier=True).fill()
+        stack = Stack(folder, barrier=True).fill(files=8, rows=100, kib=16)
         stack.init()
         oracle = Oracle(stack)
         oracle.take("first", stack.words("snapshot"), run, stack.content()).expect(0)

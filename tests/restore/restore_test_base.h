@@ -67,21 +67,35 @@ public:
     std::vector<std::string> notes;
 };
 
+// Where the scene is: a folder of its own, or, in a process that a test started to kill it, that test's.
+class SceneDir {
+public:
+    SceneDir() : path_(given() != nullptr ? given() : own_.path()) {}
+    static const char* given() { return std::getenv("INGOT_TEST_SCENE"); }
+    const std::string& path() const { return path_; }
+    std::string at(const std::string& name) const { return path_ + "/" + name; }
+
+private:
+    TempDir own_;
+    std::string path_;
+};
+
 class RestoreTest : public testing::Test {
 protected:
     RestoreTest() {
-        InitOptions plain;
-        plain.encryption = false;
-        Repository::init(real_filesystem(), dir_.at("repo"), {}, plain);
-        std::filesystem::create_directories(root() + "/docs/deep");
-        std::filesystem::create_directories(dir_.at("state"));
-        open(LockMode::append);
         stack_.name = "test";
         stack_.root = root();
         stack_.state_dir = dir_.at("state");
         add<FilesDriver>("docs", "files", {"docs"});
         add<EnvDriver>("env", "env", {".env"});
         add<FakeEngineDriver>("db", "fake", {"fake.db"});
+        if (SceneDir::given() != nullptr) return;
+        InitOptions plain;
+        plain.encryption = false;
+        Repository::init(real_filesystem(), dir_.at("repo"), {}, plain);
+        std::filesystem::create_directories(root() + "/docs/deep");
+        std::filesystem::create_directories(dir_.at("state"));
+        open(LockMode::append);
         fill();
     }
     ~RestoreTest() override {
@@ -137,9 +151,11 @@ protected:
     Snapshot take() {
         TakeOptions options;
         options.wait = [](int64_t) {};
-        const TakeResult taken = take_snapshot(*repository_, stack_, options, progress_);
+        return listed(take_snapshot(*repository_, stack_, options, progress_).id);
+    }
+    Snapshot listed(const RecordId& id) {
         for (Snapshot& snapshot : load_snapshots(*repository_, "test", [](const std::string& line) { ADD_FAILURE() << line; })) {
-            if (snapshot.id == taken.id) return snapshot;
+            if (snapshot.id == id) return snapshot;
         }
         throw Error(Code::failed, "the snapshot is not listed");
     }
@@ -176,15 +192,31 @@ protected:
         return found;
     }
 
-    TempDir dir_;
+    SceneDir dir_;
     FaultyFileSystem fs_;  // under the restore, not under the repository
     std::unique_ptr<Repository> repository_;
     Stack stack_;
     LastNotes progress_;
 };
 
+// Runs one test of this program, of those that are disabled, as a process of its own: a fork would have none of the threads that
+// the store's pipelines count on. Its exit status, or 128 + the signal that ended it.
+inline int in_own_process(const std::string& test, const std::map<std::string, std::string>& environment) {
+    std::fflush(nullptr);  // else a child would print it again
+    const pid_t child = ::fork();
+    if (child == 0) {
+        for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+        ::execl("/proc/self/exe", "restore_tests", "--gtest_also_run_disabled_tests", "--gtest_brief=1", ("--gtest_filter=" + test).c_str(), nullptr);
+        ::_exit(98);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 // Runs `body` in a child; its exit status, or 128 + the signal that ended it.
 inline int in_child(const std::function<int()>& body) {
+    std::fflush(nullptr);  // else a child would print it again
     const pid_t child = ::fork();
     if (child == 0) {
         int status = 99;

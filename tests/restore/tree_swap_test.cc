@@ -1,6 +1,8 @@
 #include "restore/tree_swap.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -71,6 +73,7 @@ void kill_at_zero(const char*) {
 // Runs `body` in a child that kills itself at its nth step; true where it got that far.
 template <class Body>
 bool killed_at_step(int nth, Body&& body) {
+    std::fflush(nullptr);  // else a child would print it again
     const pid_t child = ::fork();
     if (child == 0) {
         the_countdown = nth;
@@ -307,6 +310,209 @@ TEST(TreeSwap, UndoNamesBothPlacesWhenSomeoneTookTheNewFilesPlace) {
         EXPECT_NE(std::string(error.what()).find(scene.stages.at(0) + "/0"), std::string::npos) << error.what();
     }
     EXPECT_EQ(read_whole(scene.live + "/a"), "someone's");
+}
+
+TEST(TreeSwap, RefusesALivePathThatIsReachedThroughASymlink) {
+    Scene scene;
+    write_file(scene.wanted + "/a", "new");
+    scene.take();
+    std::filesystem::rename(scene.live, scene.dir / "elsewhere");
+    std::filesystem::create_symlink(scene.dir / "elsewhere", scene.dir / "stack/way");
+    CompareInput input;
+    input.roots = {{"data", scene.dir / "stack", "way/data"}};
+    input.listing = replay(scene.listing);
+    input.excluded = input.foreign = [](const std::string&) { return false; };
+    input.spool_dir = scene.dir.path();
+    try {
+        (void)compare_tree(input, scene.content, real_filesystem());
+        FAIL() << "compared";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_NE(std::string(error.what()).find("is reached through the symlink " + (scene.dir / "stack/way")), std::string::npos) << error.what();
+    }
+}
+
+TEST(TreeSwap, MakesTheFoldersAboveARootAgainAndTakesThemAwayInTheUndo) {
+    Scene scene;
+    write_file(scene.wanted + "/a", "new");
+    scene.take();
+    std::filesystem::remove_all(scene.dir / "stack/data");
+    CompareInput input;
+    input.source = "data";
+    input.roots = {{"data", scene.dir / "stack", "far/away/data"}};
+    input.listing = replay(scene.listing);
+    input.excluded = input.foreign = [](const std::string&) { return false; };
+    input.spool_dir = scene.dir.path();
+    input.stage_name = ".ingot-0-0";
+    const TreeState old = state_of(scene.dir / "stack", true);
+    stage_tree(compare_tree(input, scene.content, real_filesystem()), scene.content, real_filesystem(), scene.plan());
+    TreeSwap(real_filesystem(), scene.plan()).swap();
+    EXPECT_EQ(read_whole(scene.dir / "stack/far/away/data/a"), "new");
+    TreeSwap(real_filesystem(), scene.plan()).undo();
+    remove_stage_folder(real_filesystem(), scene.dir / "stack/.ingot-0-0");
+    EXPECT_EQ(difference(state_of(scene.dir / "stack", true), old), "");
+}
+
+TEST(TreeSwap, RefusesHostileListings) {
+    const std::vector<std::pair<std::string, EntryType>> hostile = {
+        {"data/..", EntryType::file},   {"data/../../x", EntryType::file},     {"data/./x", EntryType::file},     {"data//x", EntryType::file},
+        {"data/deep/x", EntryType::file}, {std::string("data/a\0b", 8), EntryType::file}, {"data/no", EntryType::hard_link}};
+    for (const auto& [path, type] : hostile) {
+        Scene scene;
+        scene.take();
+        ListedEntry listed;
+        listed.entry.path = path;
+        listed.entry.type = type;
+        listed.entry.link = "../../etc/passwd";
+        scene.listing.push_back(listed);
+        try {
+            scene.stage();
+            FAIL() << "staged " << printable(path);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::damaged) << error.what();
+        }
+        EXPECT_TRUE(std::filesystem::is_empty(scene.live)) << printable(path);
+        scene.clean();
+    }
+}
+
+TEST(TreeSwap, RefusesAListingThatPutsAChildBelowASymlink) {
+    Scene scene;
+    scene.take();
+    ListedEntry link, child;
+    link.entry.path = "data/way";
+    link.entry.type = EntryType::symlink;
+    link.entry.link = scene.dir.path();
+    child.entry.path = "data/way/child";
+    scene.listing.insert(scene.listing.end(), {link, child});
+    try {
+        scene.stage();
+        FAIL() << "staged";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::damaged) << error.what();
+    }
+    EXPECT_FALSE(std::filesystem::exists(scene.dir / "child"));
+    scene.clean();
+}
+
+// --- mounts: as root, in a child with a mount namespace of its own -------------------------------------------------------
+
+// 0: all went well; 77: this machine allows no mounts.
+template <class Body>
+void with_mounts(Body&& body) {
+    std::fflush(nullptr);  // else a child would print it again
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
+        try {
+            body();
+        } catch (const std::exception& error) {
+            ADD_FAILURE() << error.what();
+        }
+        std::fflush(nullptr);
+        ::_exit(testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no mounts may be made here";
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+bool mount_tmpfs(const std::string& path, const char* options) {
+    std::filesystem::create_directories(path);
+    return ::mount("tmpfs", path.c_str(), "tmpfs", 0, options) == 0;
+}
+
+TEST(TreeMounts, AFolderThatIsMountedInsideTheTreeHasAStageOfItsOwn) {
+    Scene scene;
+    with_mounts([&] {
+        ASSERT_TRUE(mount_tmpfs(scene.live + "/models", "size=8m"));
+        write_file(scene.live + "/models/m", "old");
+        write_file(scene.live + "/a", "old");
+        std::filesystem::create_directories(scene.wanted + "/models");
+        write_file(scene.wanted + "/models/m", "new");
+        write_file(scene.wanted + "/a", "new");
+        scene.take();
+        const TreeState old = state_of(scene.live, true);
+        scene.stage();
+        EXPECT_EQ(scene.stages.size(), 2u);
+        TreeSwap(real_filesystem(), scene.plan()).swap();
+        TreeSwap(real_filesystem(), scene.plan()).undo();
+        scene.clean();
+        EXPECT_EQ(difference(state_of(scene.live, true), old), "");
+        scene.stage();
+        TreeSwap(real_filesystem(), scene.plan()).swap();
+        scene.clean();
+        EXPECT_EQ(difference(state_of(scene.live), state_of(scene.wanted)), "");
+        EXPECT_EQ(read_whole(scene.live + "/models/m"), "new");
+        ::umount((scene.live + "/models").c_str());
+    });
+}
+
+TEST(TreeMounts, WhatIsMountedThereStaysThoughTheSnapshotDoesNotHoldIt) {
+    Scene scene;
+    with_mounts([&] {
+        ASSERT_TRUE(mount_tmpfs(scene.live + "/extra/mounted", "size=1m"));
+        write_file(scene.live + "/extra/mounted/file", "stays");
+        write_file(scene.live + "/extra/goes", "goes");
+        scene.take();
+        scene.stage();
+        TreeSwap(real_filesystem(), scene.plan()).swap();
+        scene.clean();
+        EXPECT_EQ(read_whole(scene.live + "/extra/mounted/file"), "stays");
+        EXPECT_FALSE(std::filesystem::exists(scene.live + "/extra/goes"));
+        ::umount((scene.live + "/extra/mounted").c_str());
+    });
+}
+
+TEST(TreeMounts, AFileThatIsAMountPointIsRefused) {
+    Scene scene;
+    with_mounts([&] {
+        write_file(scene.live + "/a", "old");
+        write_file(scene.dir / "other", "bound");
+        ASSERT_EQ(::mount((scene.dir / "other").c_str(), (scene.live + "/a").c_str(), nullptr, MS_BIND, nullptr), 0);
+        write_file(scene.wanted + "/a", "new");
+        scene.take();
+        try {
+            scene.stage();
+            ADD_FAILURE() << "staged";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed);
+            EXPECT_NE(std::string(error.what()).find("/a is a mount point"), std::string::npos) << error.what();
+        }
+        EXPECT_EQ(read_whole(scene.dir / "other"), "bound");
+        ::umount((scene.live + "/a").c_str());
+    });
+}
+
+TEST(TreeMounts, AReadOnlyFileSystemIsRefusedAndAFullOneLeavesTheTreeAsItWas) {
+    Scene scene;
+    with_mounts([&] {
+        ASSERT_TRUE(mount_tmpfs(scene.live, "size=256k"));
+        write_file(scene.live + "/a", "old");
+        write_file(scene.wanted + "/a", std::string(1 << 20, 'n'));
+        scene.take();
+        const TreeState old = state_of(scene.live, true);
+        try {
+            scene.stage();
+            ADD_FAILURE() << "staged";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed);
+            EXPECT_NE(error.hint().find("free some space"), std::string::npos) << error.what();
+        }
+        scene.clean();
+        EXPECT_EQ(difference(state_of(scene.live, true), old), "");
+
+        ASSERT_EQ(::mount("none", scene.live.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+        try {
+            scene.stage();
+            ADD_FAILURE() << "staged";
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed);
+            EXPECT_NE(error.hint().find("read-only"), std::string::npos) << error.what();
+        }
+        ::umount(scene.live.c_str());
+    });
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ TEST_F(IndexMend, EveryByteOfTheIndexMayRot) {
     const Bytes bytes = prose(300'000, 2);
     const StreamRoot root = store(bytes, Section::blocks(bytes.size(), 4096, 1));
     fs::copy(path_ + "/index", dir_ / "good-index", fs::copy_options::recursive);
-    const size_t flips_per_file = std::getenv("INGOT_NIGHTLY") != nullptr ? 1000 : 10;
+    const size_t flips_per_file = std::getenv("INGOT_NIGHTLY") != nullptr ? 200 : 10;
     size_t flips = 0;
     for (const auto& entry : fs::directory_iterator(dir_ / "good-index")) {
         const std::string name = entry.path().filename().string();

@@ -229,6 +229,7 @@ class Stack:
         self.repo = repo or base + "/repo"
         self.state = state or base + "/state"
         self.config = base + "/ingot.toml"
+        self.restored_below = base
         self.generation = 1
         self.rows = 0
         os.makedirs(base, exist_ok=True)
@@ -307,7 +308,7 @@ class Stack:
 
     def require_restores(self, snapshot, content, to=None):
         """The snapshot, put into a folder of its own, is that content to the byte and the mode."""
-        to = to or f"{self.base}/restored-{snapshot[:12]}"
+        to = to or f"{self.restored_below}/restored-{snapshot[:12]}"
         done = self.ingot("restore", snapshot, "--to", to).expect(0)
         difference = content.differs(Content.of_restored(to))
         require(not difference, f"snapshot {snapshot[:8]} came back other than it was taken: {difference}", done)
