@@ -223,7 +223,13 @@ bool publish_new(FileSystem& fs, const std::string& temporary, const std::string
         fs.remove(temporary);
         return false;
     }
-    fs.rename(temporary, path, Rename::no_replace);
+    try {
+        fs.rename(temporary, path, Rename::no_replace);
+    } catch (const Error&) {
+        if (!fs.exists(path)) throw;  // somebody else was quicker
+        fs.remove(temporary);
+        return false;
+    }
     fs.sync_dir(parent_of(path));
     return true;
 }

@@ -51,6 +51,8 @@ void Secret::wipe() noexcept {
     data_ = nullptr;
 }
 
-void wipe(std::span<uint8_t> bytes) noexcept { explicit_bzero(bytes.data(), bytes.size()); }
+void wipe(std::span<uint8_t> bytes) noexcept {
+    if (!bytes.empty()) explicit_bzero(bytes.data(), bytes.size());  // an empty span may have no address at all
+}
 
 }  // namespace ingot

@@ -16,7 +16,7 @@ bool ChunkFeed::fill(ChunkBatch& batch) {
     batch.size = carry_.size();
     uncut_from_ = 0;
     carry_.clear();
-    while (batch.size < ChunkBatch::kFillBytes) {
+    while (batch.size < ChunkBatch::kFillBytes && batch.ends.size() < ChunkBatch::kMostStreams) {
         if (!stream_ && !next_stream()) break;
         std::optional<Error> failure;
         std::optional<bool> settled;

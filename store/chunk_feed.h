@@ -28,6 +28,8 @@ struct StreamEnd {
 class ChunkBatch {
 public:
     static constexpr size_t kFillBytes = 2 << 20;
+    // Very small files would otherwise make a batch of millions of streams.
+    static constexpr size_t kMostStreams = 16'384;
     // One chunk more than the fill, which may lie uncut at its end, and one read.
     static constexpr size_t kCapacityBytes = kFillBytes + 2 * kMaxChunkBytes;
 

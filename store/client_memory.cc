@@ -74,6 +74,27 @@ WriterId ClientMemory::new_writer() {
     return writer;
 }
 
+void ClientMemory::check_config(const Digest& config_id) {
+    Bytes seen;
+    try {
+        seen = read_file(fs_, join(folder_, "config"), 64);
+    } catch (const Error& error) {
+        if (error.code() != Code::not_found && error.code() != Code::damaged) throw;
+    }
+    if (seen.size() != 64) {
+        accept_config(config_id);
+    } else if (text_of(seen) != config_id.hex()) {
+        throw Error(Code::tampered, "the repository's config is another than the one this machine saw",
+                    "a config is never changed: put it back from a copy, or accept it with `ingot check --accept-head` if you know why");
+    }
+}
+
+void ClientMemory::accept_config(const Digest& config_id) {
+    make_dirs(fs_, folder_, 0700);
+    const std::string text = config_id.hex();
+    replace_file(fs_, join(folder_, "config"), view_of(text));
+}
+
 void ClientMemory::check(BlobStore& blobs, const HeadState& heads) const {
     for (const Seen& seen : load_seen(fs_, join(folder_, "heads"))) {
         const std::string path = head_path(seen.writer, seen.number);
@@ -99,20 +120,27 @@ void ClientMemory::check(BlobStore& blobs, const HeadState& heads) const {
     }
 }
 
-void ClientMemory::remember(const HeadState& heads) {
+static Bytes encode_memory(const HeadState& heads) {
     Encoder out;
     out.raw(kMagic).u32(static_cast<uint32_t>(heads.writers.size()));
     for (const auto& [writer, state] : heads.writers) out.raw(writer.view()).u64(state.last).raw(state.last_hash.view());
     const Digest sum = sha256(out.bytes());
-    out.raw(sum.view());
-    const std::string path = join(folder_, "heads");
+    return out.raw(sum.view()).take();
+}
+
+bool ClientMemory::knows(const HeadState& heads) const {
     try {
-        if (read_file(fs_, path, kMemoryLimitBytes) == out.bytes()) return;  // nothing new
+        return read_file(fs_, join(folder_, "heads"), kMemoryLimitBytes) == encode_memory(heads);
     } catch (const Error& error) {
         if (error.code() != Code::not_found && error.code() != Code::damaged) throw;
+        return false;
     }
+}
+
+void ClientMemory::remember(const HeadState& heads) {
+    if (knows(heads)) return;
     make_dirs(fs_, folder_, 0700);
-    replace_file(fs_, path, out.bytes());
+    replace_file(fs_, join(folder_, "heads"), encode_memory(heads));
 }
 
 }  // namespace ingot

@@ -21,9 +21,15 @@ public:
     // After another client turned out to use the same one (a cloned machine).
     WriterId new_writer();
 
+    // Throws Error{tampered} where the config is another than what was seen: it is never written again, so one that says "not
+    // encrypted" now is a forgery. The first one seen is remembered.
+    void check_config(const Digest& config_id);
+    void accept_config(const Digest& config_id);
     // Throws Error{tampered} where the repository is older or other than what was seen. A first contact is fine.
     void check(BlobStore& blobs, const HeadState& heads) const;
-    // Durable when it returns.
+    // Are these the heads it remembers?
+    bool knows(const HeadState& heads) const;
+    // Durable when it returns. What it remembers must be durable in the repository.
     void remember(const HeadState& heads);
 
 private:

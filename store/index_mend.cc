@@ -151,6 +151,12 @@ void close_index(RepositoryCore& core) {
     core.temporary_index.reset();
 }
 
+const IndexedPack& RepositoryCore::pack_of(PackNumber number) const {
+    const auto found = index->packs().find(number);
+    if (found == index->packs().end()) throw Error(Code::damaged, "a pack went while it was needed");
+    return found->second;
+}
+
 void RepositoryCore::lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) {
     try {
         index->lookup(ids, out);

@@ -25,7 +25,7 @@ ByteView MetaChunks::chunk(ChunkKind kind, const Digest& digest) {
     const ByteView bytes(plain.data() + location->offset, location->length);
     if (sha256(bytes) != digest) {
         throw Error(Code::damaged, fmt::format("{}, segment {}: a chunk is other than its name says",
-                                               pack_name(core_.index->packs().at(location->pack).id), location->segment));
+                                               pack_name(core_.pack_of(location->pack).id), location->segment));
     }
     return bytes;
 }
@@ -53,7 +53,7 @@ const PackReader& MetaChunks::pack(PackNumber number) {
         return *packs_.front();
     }
     try {
-        packs_.push_front(std::make_unique<PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.index->packs().at(number).id));
+        packs_.push_front(std::make_unique<PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.pack_of(number).id));
     } catch (const Error& error) {
         if (error.code() != Code::not_found) throw;
         throw error.as(Code::damaged);  // it went while the repository was open

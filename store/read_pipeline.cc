@@ -107,7 +107,7 @@ private:
         pack_.reset();
         pack_error_.reset();
         try {
-            pack_ = std::make_shared<const PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.index->packs().at(number).id);
+            pack_ = std::make_shared<const PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.pack_of(number).id);
         } catch (const Error& error) {
             if (error.code() != Code::damaged && error.code() != Code::not_found) throw;
             pack_error_ = error.as(Code::damaged);

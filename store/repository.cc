@@ -155,6 +155,16 @@ void refound_heads(RepositoryCore& core) {
     core.heads.problems.clear();
 }
 
+// What is remembered must not be lost by a power cut afterwards: a head that a killed writer renamed may not have its folder
+// synced yet, and its loss would look like tampering.
+void remember_heads(RepositoryCore& core) {
+    if (!core.heads.problems.empty() || core.memory.knows(core.heads)) return;
+    for (const auto& [writer, state] : core.heads.writers) {
+        if (state.last > 0) core.fs.sync_dir(join(core.path, "heads/" + writer.hex()));
+    }
+    core.memory.remember(core.heads);
+}
+
 // The lock is on the config file, or on its copy where the config itself is gone.
 std::string lock_path(FileSystem& fs, const std::string& path) {
     const std::string config = join(path, "config");
@@ -169,6 +179,10 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
     try {
         RepositoryConfig config = load_config(*blobs, options.warn);
         auto lock = std::make_unique<Lock>(lock_path(fs, path), options.mode, options.lock_wait_ms);
+        if (!config.sealed && (credentials.passphrase || credentials.key_file)) {
+            throw Error(Code::tampered, "a key was given, but the repository's config says that it is not encrypted",
+                        "leave the key out if that is right; if it was encrypted, someone changed its config: put it back from a copy");
+        }
         std::string opened;
         KeyRing keys = unlock(*blobs, config, credentials, options.warn, &opened);
         HmacSha256 id_hmac(keys.id_key());
@@ -177,6 +191,11 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
         make_dirs(fs, spool, 0700);
         sweep_scratch_folders(fs, spool);
         ClientMemory memory(fs, options.state_dir, config.id);
+        if (options.accept_head) {
+            memory.accept_config(config.config_id);
+        } else {
+            memory.check_config(config.config_id);
+        }
         auto core = std::unique_ptr<RepositoryCore>(new RepositoryCore{
             fs, path, std::move(blobs), std::move(lock), config, std::move(keys), opened, std::move(id_hmac), std::move(cutter), options.state_dir,
             spool, options.warn, {}, {}, memory, {}, nullptr, nullptr});
@@ -198,7 +217,7 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
             }
         }
         open_index(*core);
-        if (core->heads.problems.empty()) core->memory.remember(core->heads);
+        remember_heads(*core);
         return std::make_unique<OpenRepository>(std::move(core));
     } catch (const IndexDamaged& error) {
         throw within(error);

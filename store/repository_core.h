@@ -45,6 +45,8 @@ struct RepositoryCore {
         const auto byte = static_cast<uint8_t>(kind);
         return ChunkId::from(id_hmac({ByteView(&byte, 1), digest.view()}).view());
     }
+    // Throws Error{damaged}: a pack may go while the repository is open.
+    const IndexedPack& pack_of(PackNumber number) const;
     // Index::lookup; a damaged index is mended first (store/index_mend.h).
     void lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out);
 };

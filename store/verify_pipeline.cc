@@ -156,7 +156,7 @@ private:
         std::mt19937_64 random{std::random_device{}()};
         std::bernoulli_distribution take(std::clamp(sample, 0.0, 1.0));
         for (const PackNumber number : packs_) {
-            const IndexedPack& pack = core_.index->packs().at(number);
+            const IndexedPack& pack = core_.pack_of(number);
             const bool recent = max_age_ms > 0 && pack.verified_ms > 0 && started_ms_ >= pack.verified_ms && started_ms_ - pack.verified_ms < max_age_ms;
             if (recent) ++report_.packs_recent;
             else if (sample >= 1 || take(random)) chosen.push_back(pack);

@@ -7,6 +7,7 @@ snapshot restores as the sources were. A restore ends wholly old or wholly new.
 """
 
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,11 +16,25 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from faulted_restore import WAYS, TwoStates
-from faulted_run import (FAULTED, INGOT, RANDOM, SANITIZED, Steps, main, require, rounds, run, run_killed, shim_counts, shim_env, spread,
+from faulted_run import (FAULTED, INGOT, RANDOM, SANITIZED, SOURCE, Steps, main, require, rounds, run, run_killed, shim_counts, shim_env, spread,
                          work_folder)
 from faulted_stack import Oracle, Stack, Writer
 
 KILLED = -signal.SIGKILL
+
+
+def named_in(page):
+    """The steps that a page of docs/ promises, written as [`name`]."""
+    with open(os.path.join(SOURCE, page), encoding="utf-8") as file:
+        return set(re.findall(r"\[`([a-z.-]+)`\]", file.read()))
+
+
+def until_killed(wanted, counts):
+    """Numbers from 0, until that many points were killed: some commands are done before."""
+    number = 0
+    while counts.get("points killed", 0) < wanted and number < 2 * wanted + 10:
+        yield number
+        number += 1
 
 
 def random_moments(counts):
@@ -50,12 +65,12 @@ def random_moments(counts):
             usual_s = time.monotonic() - began
             usual_calls = 0 if SANITIZED else shim_counts(log)[0]
 
-            for number in range(rounds(200, 10_000)):
+            for number in until_killed(rounds(200, 10_000), counts):
                 new = stack.change()
                 rows_before = writer.rows
                 # Half of the moments are picked from the clock, half from the system calls: no call is too quick to be hit.
                 if SANITIZED or number % 2:
-                    moment = RANDOM.uniform(0, 1.1 * usual_s)
+                    moment = RANDOM.uniform(0, usual_s)
                     killed = snapshot(f"k{number}", lambda words, at=moment: run_killed(words, at))
                 else:
                     moment = RANDOM.randrange(1, usual_calls + 1)
@@ -110,6 +125,8 @@ def named_steps_of_snapshot(counts):
             require(not os.listdir(stack.repo + "/tmp"), f"killed at {place}: rubbish left in tmp after the next run")
             counts.add("points killed")
         counts["named steps"] = len(set(steps.names))
+        promised = named_in("docs/format.md")
+        require(promised and promised <= set(steps.names), f"named in docs/format.md, and never passed: {promised - set(steps.names)}")
         oracle.take("last", stack.words("snapshot"), run, stack.content()).expect(0)
         oracle.check_all(counts)
 
@@ -225,10 +242,10 @@ def random_moments_of_restore(counts):
         run(states.words(INGOT), env).expect(0)
         usual_s = time.monotonic() - began
         usual_calls = 0 if SANITIZED else shim_counts(folder + "/calls")[0]
-        for number in range(rounds(60, 3_000)):
+        for number in until_killed(rounds(60, 3_000), counts):
             states.set_old()
             if SANITIZED or number % 2:
-                moment = RANDOM.uniform(0, 1.1 * usual_s)
+                moment = RANDOM.uniform(0, usual_s)
                 killed = run_killed(states.words(INGOT), moment)
             else:
                 moment = RANDOM.randrange(1, usual_calls + 1)

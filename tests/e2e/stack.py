@@ -168,8 +168,9 @@ class Stack(faulted_stack.Stack):
 
 def live_state(stack):
     """The live tree, but for what every reader of a database in WAL mode makes beside it, which has no content of its own."""
-    tree = {path: state for path, state in tree_state(stack.root).items() if not path.endswith((b"-shm", b"-wal")) or path.endswith(b"-wal") and state[6]}
-    return {path: state[:4] if path == b"" else state for path, state in tree.items()}
+    tree = tree_state(stack.root)
+    made = [path for path, state in tree.items() if path.endswith(b"-shm") or (path.endswith(b"-wal") and state[6] == 0)]
+    return {path: state[:4] if path == b"" else state for path, state in tree.items() if path not in made}
 
 
 def require_said(done, *said):

@@ -237,6 +237,22 @@ TEST_F(RepositoryTest, EveryBitOfEveryHeadIsDetectedAndTheSnapshotsStayReadable)
     EXPECT_NO_THROW(open(LockMode::append));
 }
 
+TEST_F(RepositoryTest, AConfigThatWasForgedToSayNotEncryptedIsReported) {
+    init();
+    store(test::noise(1000, 1));
+    DirectoryStore blobs(real_filesystem(), path_);
+    RepositoryConfig config = load_config(blobs, {});
+    config.sealed = false;
+    const Bytes forged = encode_config(config);
+    for (const char* name : {"config", "config.copy"}) {
+        blobs.remove(name);
+        blobs.put_new(name, forged);
+    }
+    EXPECT_EQ(code_of([&] { open(LockMode::shared); }), Code::tampered);
+    sealed_ = false;  // without a key: this machine saw another config
+    EXPECT_EQ(code_of([&] { open(LockMode::shared); }), Code::tampered);
+}
+
 TEST_F(RepositoryTest, AcceptingHeadsMakesADamagedChainUsableAgain) {
     init();
     store(noise(1000, 1));
