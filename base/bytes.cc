@@ -76,9 +76,7 @@ Encoder& Encoder::raw(ByteView bytes) {
     out_.insert(out_.end(), bytes.begin(), bytes.end());
     return *this;
 }
-Encoder& Encoder::prefixed(ByteView bytes) {
-    return u32(static_cast<uint32_t>(bytes.size())).raw(bytes);
-}
+Encoder& Encoder::prefixed(ByteView bytes) { return u32(static_cast<uint32_t>(bytes.size())).raw(bytes); }
 
 uint8_t Decoder::u8() { return raw(1)[0]; }
 uint16_t Decoder::u16() { return read_little_endian<uint16_t>(raw(2)); }
@@ -121,8 +119,6 @@ void Decoder::finish() {
     if (!done()) fail(fmt::format("{} bytes too many", left_.size()));
 }
 
-void Decoder::fail(std::string_view why) const {
-    throw Error(Code::damaged, fmt::format("{} is damaged: {}", what_, why));
-}
+void Decoder::fail(std::string_view why) const { throw Error(Code::damaged, fmt::format("{} is damaged: {}", what_, why)); }
 
 }  // namespace ingot

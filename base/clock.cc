@@ -27,8 +27,8 @@ std::string iso_utc(int64_t wall_ms) {
     const time_t seconds = floor_div(wall_ms, 1000);
     tm parts{};
     gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, wall_ms - seconds * 1000);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                       parts.tm_hour, parts.tm_min, parts.tm_sec, wall_ms - seconds * 1000);
 }
 
 std::string local_time(int64_t wall_ms) {
@@ -156,12 +156,12 @@ int64_t parse_duration_ms(std::string_view text) {
     size_t digits = 0;
     while (digits < text.size() && digits < 12 && std::isdigit(static_cast<unsigned char>(text[digits]))) ++digits;
     const std::string_view unit = text.substr(digits);
-    const int64_t factor = unit == "ms"  ? 1
-                           : unit == "s" ? 1000
+    const int64_t factor = unit == "ms"                   ? 1
+                           : unit == "s"                  ? 1000
                            : unit == "m" || unit == "min" ? 60'000
-                           : unit == "h" ? 3'600'000
-                           : unit == "d" ? 86'400'000
-                                         : 0;
+                           : unit == "h"                  ? 3'600'000
+                           : unit == "d"                  ? 86'400'000
+                                                          : 0;
     if (digits == 0 || factor == 0) {
         throw Error(Code::usage, fmt::format("\"{}\" is not a length of time", printable(text)),
                     "write a number and a unit: 250ms, 10s, 5m, 26h, 7d");

@@ -7,12 +7,9 @@
 
 namespace ingot {
 
-Error::Error(Code code, std::string what, std::string hint)
-    : code_(code), what_(std::move(what)), hint_(std::move(hint)) {}
+Error::Error(Code code, std::string what, std::string hint) : code_(code), what_(std::move(what)), hint_(std::move(hint)) {}
 
-Error Error::within(std::string_view context) const {
-    return {code_, fmt::format("{}: {}", context, what_), hint_};
-}
+Error Error::within(std::string_view context) const { return {code_, fmt::format("{}: {}", context, what_), hint_}; }
 
 Error Error::as(Code code) const { return {code, what_, hint_}; }
 
@@ -40,8 +37,7 @@ static std::string hint_for(int errno_value) {
 }
 
 Error Error::from_errno(std::string_view op, std::string_view path, int errno_value, Code code) {
-    return {code, fmt::format("{} {}: {}", op, printable(path), std::strerror(errno_value)),
-            hint_for(errno_value)};
+    return {code, fmt::format("{} {}: {}", op, printable(path), std::strerror(errno_value)), hint_for(errno_value)};
 }
 
 void ignore_error(const std::exception&, std::string_view) noexcept {}
@@ -50,7 +46,11 @@ void ignore_error(const std::exception&, std::string_view) noexcept {}
 static size_t utf8_length(std::string_view bytes, size_t i) {
     const auto at = [&](size_t k) { return static_cast<unsigned char>(bytes[k]); };
     const unsigned char lead = at(i);
-    const size_t length = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0;
+    const size_t length = lead < 0x80                   ? 1
+                          : lead >= 0xc2 && lead < 0xe0 ? 2
+                          : lead >= 0xe0 && lead < 0xf0 ? 3
+                          : lead >= 0xf0 && lead < 0xf5 ? 4
+                                                        : 0;
     if (length == 0 || i + length > bytes.size()) return 0;
     for (size_t k = 1; k < length; ++k) {
         if ((at(i + k) & 0xc0) != 0x80) return 0;

@@ -43,8 +43,7 @@ public:
 
     // "op path: strerror(errno_value)", with a hint for the errors an operator can act on
     // (no space, read-only file system, no permission).
-    static Error from_errno(std::string_view op, std::string_view path, int errno_value,
-                            Code code = Code::failed);
+    static Error from_errno(std::string_view op, std::string_view path, int errno_value, Code code = Code::failed);
 
 private:
     Code code_;

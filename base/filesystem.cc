@@ -262,7 +262,8 @@ Bytes read_file(FileSystem& fs, const std::string& path, uint64_t limit_bytes) {
     const auto file = fs.open(path);
     const uint64_t size = file->size();
     if (size > limit_bytes) {
-        throw Error(Code::damaged, fmt::format("{} has {} bytes where at most {} are expected", printable(path), size, limit_bytes));
+        throw Error(Code::damaged,
+                    fmt::format("{} has {} bytes where at most {} are expected", printable(path), size, limit_bytes));
     }
     Bytes out(size);
     out.resize(file->read_at(0, out));

@@ -13,8 +13,8 @@
 namespace ingot {
 
 struct Command {
-    std::vector<std::string> argv;  // executed directly, no shell
-    std::string folder;             // working directory; empty: this process's
+    std::vector<std::string> argv;                                 // executed directly, no shell
+    std::string folder;                                            // working directory; empty: this process's
     std::vector<std::pair<std::string, std::string>> environment;  // added to this process's
     int64_t limit_ms = 60'000;
     size_t output_limit_bytes = 1 << 20;  // of each; the rest is read and dropped

@@ -23,7 +23,8 @@ static int lock_folder(const std::string& path) {
     return fd;
 }
 
-ScratchFolder::ScratchFolder(FileSystem& fs, const std::string& parent) : fs_(fs), path_(join(parent, std::string(kPrefix) + "XXXXXX")) {
+ScratchFolder::ScratchFolder(FileSystem& fs, const std::string& parent)
+    : fs_(fs), path_(join(parent, std::string(kPrefix) + "XXXXXX")) {
     if (::mkdtemp(path_.data()) == nullptr) throw Error::from_errno("making a scratch folder in", parent, errno);
     fd_ = lock_folder(path_);
     if (fd_ < 0) throw Error::from_errno("locking the scratch folder", path_, errno);

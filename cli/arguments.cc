@@ -138,13 +138,15 @@ void check_operands(const Arguments& arguments) {
     if (command != "restore") return;
     const RestoreArguments& restore = arguments.restore;
     const bool unfinished = restore.resume || restore.undo;
-    if (restore.resume && restore.undo) throw Error(Code::usage, "ingot restore takes --resume or --undo, not both", "leave one of the two out");
+    if (restore.resume && restore.undo)
+        throw Error(Code::usage, "ingot restore takes --resume or --undo, not both", "leave one of the two out");
     if (unfinished &&
         (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() || restore.dry_run)) {
         throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else",
                     "leave the rest out; restore another snapshot when that is done");
     }
-    if (!restore.which.empty() && !restore.at.empty()) throw Error(Code::usage, "ingot restore takes WHICH or --at, not both", "leave one of the two out");
+    if (!restore.which.empty() && !restore.at.empty())
+        throw Error(Code::usage, "ingot restore takes WHICH or --at, not both", "leave one of the two out");
     need(arguments, unfinished || !restore.which.empty() || !restore.at.empty(),
          "to know which snapshot: an id, latest, golden, or --at TIME", ids);
 }

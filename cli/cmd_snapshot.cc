@@ -42,7 +42,9 @@ std::string next_step(const TakeResult& result) {
         unwell = unwell || source.status == SourceStatus::missing || source.status == SourceStatus::unreadable;
     }
     if (unwell) return "mend what is named above and run the command again: what was stored is reused";
-    if (!smaller.empty()) return fmt::format("mend what is named above and run the command again; if the size is intended: ingot promote {}{}", id, smaller);
+    if (!smaller.empty())
+        return fmt::format("mend what is named above and run the command again; if the size is intended: ingot promote {}{}", id,
+                           smaller);
     return fmt::format("the snapshot is stored; when the cause is gone: ingot promote {}, or run the command again", id);
 }
 

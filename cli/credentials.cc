@@ -36,7 +36,8 @@ std::optional<Secret> take_environment_passphrase() {
 static Secret first_line(std::string_view text, const std::string& where) {
     text = text.substr(0, text.find('\n'));
     if (text.ends_with('\r')) text.remove_suffix(1);
-    if (text.empty()) throw Error(Code::usage, fmt::format("{} gives an empty passphrase", where), "its first line is the passphrase");
+    if (text.empty())
+        throw Error(Code::usage, fmt::format("{} gives an empty passphrase", where), "its first line is the passphrase");
     if (text.size() > kPassphraseLimitBytes) {
         throw Error(Code::usage, fmt::format("{}: a passphrase has at most {} bytes", where, kPassphraseLimitBytes),
                     "its first line is the passphrase: is this the right file?");

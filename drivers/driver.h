@@ -14,8 +14,8 @@
 //   D5  Every failure of the source is Error{source}; no bytes of the source, however corrupt, abort, hang, or allocate by a
 //       length that was not checked.
 //
-// Thread safety: prepare() and pin() of different drivers run in parallel; one driver and its Pin are used by one thread at a time.
-// Lifetime: a Driver outlives its Pins, a Pin its Streams.
+// Thread safety: prepare() and pin() of different drivers run in parallel; one driver and its Pin are used by one thread at a
+// time. Lifetime: a Driver outlives its Pins, a Pin its Streams.
 #pragma once
 
 #include <functional>
@@ -42,14 +42,14 @@ using Facts = std::map<std::string, Fact>;
 struct SourceSpec {
     std::string name;
     std::string driver;
-    std::string root;                          // absolute; relative paths start here
-    std::vector<std::string> paths;            // `path` or `paths`
-    std::vector<std::string> exclude;          // glob patterns (drivers/glob.h)
+    std::string root;                  // absolute; relative paths start here
+    std::vector<std::string> paths;    // `path` or `paths`
+    std::vector<std::string> exclude;  // glob patterns (drivers/glob.h)
     std::vector<std::string> growing;
-    std::map<std::string, std::string> facts;  // fact name -> query, where the driver takes queries
+    std::map<std::string, std::string> facts;    // fact name -> query, where the driver takes queries
     std::map<std::string, std::string> options;  // the driver's own keys, as text
-    double min_ratio = 0.5;                    // coverage contract: least size relative to the last golden
-    std::string spool_dir;                     // where spools and scratch copies may go
+    double min_ratio = 0.5;                      // coverage contract: least size relative to the last golden
+    std::string spool_dir;                       // where spools and scratch copies may go
 };
 
 // A place of the source in the live file system, and the listing path it has.
@@ -79,7 +79,8 @@ public:
     // The bytes of the file entry that next() returned last. May be called again after Stream::settled() said false.
     virtual std::unique_ptr<Stream> open(const Entry& entry) = 0;
     // What was delivered: the entry that next() returned last, brought up to date with the state its bytes were read in. Called
-    // after Stream::settled() said true; size, times and fingerprint may differ from next()'s where the file changed after the pin.
+    // after Stream::settled() said true; size, times and fingerprint may differ from next()'s where the file changed after the
+    // pin.
     virtual Entry described(Entry entry) const { return entry; }
 
     // Facts about the pinned state, read from inside the pin after the writers were resumed. Called before next().
@@ -108,8 +109,8 @@ public:
 
 struct TargetSpec {
     FileSystem* fs = nullptr;
-    std::string staged_dir;  // the snapshot's entries of this source, materialised under their listing paths
-    std::string work_dir;    // this target's own folder, on the live file system, durable
+    std::string staged_dir;        // the snapshot's entries of this source, materialised under their listing paths
+    std::string work_dir;          // this target's own folder, on the live file system, durable
     int64_t deadline_ms = 60'000;  // how long to wait for locks of the engine
 };
 

@@ -23,7 +23,7 @@ struct DriverKey {
 struct DriverInfo {
     std::string_view name;
     std::string_view summary;
-    std::span<const DriverKey> keys;  // beside `driver` and `min_ratio`, which every source takes
+    std::span<const DriverKey> keys;                   // beside `driver` and `min_ratio`, which every source takes
     std::unique_ptr<Driver> (*make)(SourceSpec spec);  // throws Error{usage} for values that cannot work
 };
 

@@ -32,7 +32,8 @@ void EngineSwap::check() {
     const std::string folder = parent_of(stage_);
     if (!fs.exists(folder)) {
         throw Error(Code::failed, fmt::format("{}: the folder {} is not there", input_.source->name, printable(folder)),
-                    fmt::format("make it with the owner and mode it should have, then run the restore again: mkdir -p {}", printable(folder)));
+                    fmt::format("make it with the owner and mode it should have, then run the restore again: mkdir -p {}",
+                                printable(folder)));
     }
     engine_->preflight();
     for (const SourceRoot& root : input_.driver->roots()) {

@@ -54,12 +54,18 @@ JournalTarget decode_target(Decoder& in) {
 
 const char* to_string(RestoreState state) {
     switch (state) {
-        case RestoreState::picked: return "picked";
-        case RestoreState::checked: return "checked";
-        case RestoreState::staged: return "staged";
-        case RestoreState::stopped: return "stopped";
-        case RestoreState::swapped: return "swapped";
-        case RestoreState::proven: return "proven";
+        case RestoreState::picked:
+            return "picked";
+        case RestoreState::checked:
+            return "checked";
+        case RestoreState::staged:
+            return "staged";
+        case RestoreState::stopped:
+            return "stopped";
+        case RestoreState::swapped:
+            return "swapped";
+        case RestoreState::proven:
+            return "proven";
     }
     return "?";
 }
@@ -70,7 +76,8 @@ Bytes encode_journal(const Journal& journal) {
     out.u8(static_cast<uint8_t>(journal.state)).i64(journal.started_ms).u32(static_cast<uint32_t>(journal.targets.size()));
     for (const JournalTarget& target : journal.targets) {
         out.prefixed(target.source).prefixed(target.driver);
-        out.u8(static_cast<uint8_t>((target.engine ? kEngine : 0) | (target.swap_begun ? kSwapBegun : 0) | (target.swapped ? kSwapped : 0)));
+        out.u8(static_cast<uint8_t>((target.engine ? kEngine : 0) | (target.swap_begun ? kSwapBegun : 0) |
+                                    (target.swapped ? kSwapped : 0)));
         out.u32(static_cast<uint32_t>(target.stage_dirs.size()));
         for (const std::string& folder : target.stage_dirs) out.prefixed(folder);
         out.prefixed(target.staged_dir).prefixed(target.work_dir);

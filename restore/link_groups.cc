@@ -21,8 +21,9 @@ LinkGroup* LinkGroups::of_first(const std::string& listing_path) {
 LinkGroup& LinkGroups::of_link(const ListedEntry& link) {
     LinkGroup* group = of_first(link.entry.link);
     if (group == nullptr || !group->first) {
-        throw Error(Code::damaged, fmt::format("the listing contradicts itself: {} is another name of {}, which is no file before it",
-                                               printable(link.entry.path), printable(link.entry.link)));
+        throw Error(Code::damaged,
+                    fmt::format("the listing contradicts itself: {} is another name of {}, which is no file before it",
+                                printable(link.entry.path), printable(link.entry.link)));
     }
     return *group;
 }

@@ -20,8 +20,8 @@
 namespace ingot {
 
 struct LinkGroup {
-    std::vector<std::string> others;           // listing paths beside the first
-    std::optional<ListedEntry> first;          // once the listing came to it
+    std::vector<std::string> others;   // listing paths beside the first
+    std::optional<ListedEntry> first;  // once the listing came to it
     bool intact = false;
     std::map<uint32_t, std::string> staged_at;  // stage -> where its file is there
 };

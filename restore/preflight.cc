@@ -39,7 +39,8 @@ std::string resolved(const std::string& path) {
 
 }  // namespace
 
-std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only, bool into_live) {
+std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, const std::vector<std::string>& only,
+                                                  bool into_live) {
     const std::vector<ManifestSource>& all = snapshot.manifest.sources;
     for (const std::string& name : only) {
         if (snapshot.manifest.find(name) == nullptr) {
@@ -58,7 +59,8 @@ std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, cons
         }
         // What could not be read then is not in the listing: put back in place, the live one would be taken away for it.
         if (into_live && (source.status == SourceStatus::unreadable || source.status == SourceStatus::missing)) {
-            throw Error(Code::failed, fmt::format("snapshot {} holds {} in part only: {}", snapshot.short_id(), source.name, source.problem),
+            throw Error(Code::failed,
+                        fmt::format("snapshot {} holds {} in part only: {}", snapshot.short_id(), source.name, source.problem),
                         "take another snapshot, or restore it beside with --to DIR");
         }
         wanted.push_back(&source);
@@ -70,19 +72,21 @@ std::vector<const ManifestSource*> wanted_sources(const Snapshot& snapshot, cons
 Driver& require_driver(const Stack& stack, const ManifestSource& source) {
     Driver* driver = find_driver_of(stack, source.name);
     if (driver == nullptr) {
-        throw Error(Code::failed, fmt::format("source {} of the snapshot is not in the config, so it has no place to go", source.name),
+        throw Error(Code::failed,
+                    fmt::format("source {} of the snapshot is not in the config, so it has no place to go", source.name),
                     "put it into the config, leave it out with --only, or restore to another place with --to");
     }
     if (driver->spec().driver != source.driver) {
         throw Error(Code::failed,
-                    fmt::format("source {} was read by the driver {} then, and is one of {} in the config", source.name, source.driver,
-                                driver->spec().driver),
+                    fmt::format("source {} was read by the driver {} then, and is one of {} in the config", source.name,
+                                source.driver, driver->spec().driver),
                     "restore to another place with --to");
     }
     for (const std::string& root : source.roots) {
         if (!std::ranges::any_of(driver->roots(), [&](const SourceRoot& now) { return now.listing_path == root; })) {
             throw Error(Code::failed,
-                        fmt::format("the snapshot holds {} of source {}, which is none of its paths in the config", printable(root), source.name),
+                        fmt::format("the snapshot holds {} of source {}, which is none of its paths in the config",
+                                    printable(root), source.name),
                         "mend the source's paths, or restore to another place with --to");
         }
     }
@@ -104,7 +108,8 @@ void require_space(const std::vector<SpaceNeed>& needs) {
     }
     for (const auto& [device, need] : by_device) {
         struct statvfs space {};
-        if (::statvfs(need.folder.c_str(), &space) != 0) throw Error::from_errno("asking for the free space of", need.folder, errno);
+        if (::statvfs(need.folder.c_str(), &space) != 0)
+            throw Error::from_errno("asking for the free space of", need.folder, errno);
         if ((space.f_flag & ST_RDONLY) != 0) {
             throw Error(Code::failed, fmt::format("the file system of {} is mounted read-only", printable(need.folder)),
                         "remount it read-write, or restore to another place with --to");
@@ -112,8 +117,8 @@ void require_space(const std::vector<SpaceNeed>& needs) {
         const uint64_t free = space.f_bavail * space.f_frsize;
         if (need.bytes + kMarginBytes > free) {
             throw Error(Code::failed,
-                        fmt::format("the file system of {} has {} free, and the restore needs {} beside what is there", printable(need.folder),
-                                    human_bytes(free), human_bytes(need.bytes + kMarginBytes)),
+                        fmt::format("the file system of {} has {} free, and the restore needs {} beside what is there",
+                                    printable(need.folder), human_bytes(free), human_bytes(need.bytes + kMarginBytes)),
                         "free some space there, restore fewer sources with --only, or to another place with --to");
         }
     }
@@ -125,8 +130,9 @@ void require_apart(const std::string& folder, const Stack& stack) {
         for (const SourceRoot& root : driver->roots()) {
             const std::string live = resolved(root.live_path);
             if (!is_below(to, live)) continue;
-            throw Error(Code::usage, fmt::format("{} lies in {}, which is live: it belongs to source {}", printable(folder), printable(live),
-                                                 driver->spec().name),
+            throw Error(Code::usage,
+                        fmt::format("{} lies in {}, which is live: it belongs to source {}", printable(folder), printable(live),
+                                    driver->spec().name),
                         "name a folder elsewhere with --to");
         }
     }

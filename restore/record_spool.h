@@ -22,7 +22,7 @@ private:
     void flush();
 
     Spool spool_;
-    Bytes pending_;                // not in the spool yet
+    Bytes pending_;  // not in the spool yet
     uint64_t flushed_bytes_ = 0;
     std::vector<uint64_t> ends_;
 };

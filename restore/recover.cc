@@ -71,7 +71,8 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
         journal = file.load();
     } catch (const Error& error) {
         throw Error(Code::rollback_incomplete, error.what(),
-                    "look for folders named .ingot-* beside the stack's data: what is in them was moved there by the restore; put it back by "
+                    "look for folders named .ingot-* beside the stack's data: what is in them was moved there by the restore; "
+                    "put it back by "
                     "hand, then remove the journal");
     }
     if (!journal) return result;

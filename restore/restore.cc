@@ -23,24 +23,29 @@ class Restoration {
 public:
     Restoration(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs, const RestoreOptions& options,
                 Progress& progress)
-        : repository_(repository), snapshot_(snapshot), stack_(stack), fs_(fs), options_(options), progress_(progress),
+        : repository_(repository),
+          snapshot_(snapshot),
+          stack_(stack),
+          fs_(fs),
+          options_(options),
+          progress_(progress),
           content_(repository, progress) {}
 
     RestoreResult run() {
         if (!options_.dry_run) take_lock();
         try {
-            pick();            // -> picked:  nothing was touched
-            check();           // -> checked: nothing was touched
+            pick();   // -> picked:  nothing was touched
+            check();  // -> checked: nothing was touched
             if (options_.dry_run) return finished("planned");
-            stage();           // -> staged:  the stage can be deleted
-            stop();            // -> stopped: the same
+            stage();  // -> staged:  the stage can be deleted
+            stop();   // -> stopped: the same
         } catch (const std::exception& error) {
             abandon(as_error(error));
         }
         try {
-            swap();            // -> swapped: swap back in reverse
+            swap();  // -> swapped: swap back in reverse
             probe();
-            prove();           // -> proven:  the commit point; from here on forward
+            prove();  // -> proven:  the commit point; from here on forward
         } catch (const std::exception& error) {
             if (!swap_begun()) abandon(as_error(error));
             roll_back(as_error(error));
@@ -141,9 +146,10 @@ private:
             try {
                 file_->save(journal_);
             } catch (const Error&) {
-                throw Error(Code::rollback_incomplete,
-                            fmt::format("the snapshot is live and complete, but the restore journal cannot be written: {}", error.what()),
-                            "mend the file system of the state directory, then run `ingot restore --resume`");
+                throw Error(
+                    Code::rollback_incomplete,
+                    fmt::format("the snapshot is live and complete, but the restore journal cannot be written: {}", error.what()),
+                    "mend the file system of the state directory, then run `ingot restore --resume`");
             }
             throw;
         }
@@ -180,7 +186,8 @@ private:
         try {
             for (const std::string& line : undo_and_clean(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
         } catch (const Error& undo_error) {
-            throw Error(Code::rollback_incomplete, fmt::format("{}; then taking the restore back failed: {}", error.what(), undo_error.what()),
+            throw Error(Code::rollback_incomplete,
+                        fmt::format("{}; then taking the restore back failed: {}", error.what(), undo_error.what()),
                         undo_error.hint());
         }
         throw Error(Code::rolled_back, fmt::format("{}; the restore was taken back, the old state is live{}", error.what(), left),
@@ -228,8 +235,8 @@ private:
 
 }  // namespace
 
-RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs, const RestoreOptions& options,
-                      Progress& progress) {
+RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,
+                      const RestoreOptions& options, Progress& progress) {
     if (!options.to.empty()) {
         require_apart(options.to, stack);
         return write_to_folder(repository, snapshot, fs, options, progress);

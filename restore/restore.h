@@ -33,9 +33,9 @@ struct RestoreResult {
     uint64_t targets = 0;
     uint64_t bytes_written = 0;
     uint64_t unchanged = 0, replaced = 0, added = 0, removed = 0, metadata = 0;  // entries
-    int64_t outage_ms = 0;    // from the first swap to the last
+    int64_t outage_ms = 0;                                                       // from the first swap to the last
     int64_t duration_ms = 0;
-    std::string outcome;      // "restored", "planned", "written", "undone"
+    std::string outcome;                 // "restored", "planned", "written", "undone"
     std::vector<RestoreChange> changes;  // with dry_run: every one that is not `unchanged`
     std::vector<std::string> problems;   // metadata that could not be set
 };

@@ -66,7 +66,8 @@ void require_exchange(FileSystem& fs, const std::string& stage) {
         fs.rename(a, b, Rename::exchange);
     } catch (const Error& error) {
         throw Error(Code::failed,
-                    fmt::format("the file system of {} cannot exchange two files in one step: {}", printable(parent_of(stage)), error.what()),
+                    fmt::format("the file system of {} cannot exchange two files in one step: {}", printable(parent_of(stage)),
+                                error.what()),
                     "restore to another place with --to, and copy from there");
     }
     fs.remove(a);

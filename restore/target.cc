@@ -40,7 +40,8 @@ void undo_target(FileSystem& fs, const Stack& stack, const JournalTarget& target
         TreeSwap(fs, tree_plan_path(target.work_dir)).undo();
     } catch (const Error& error) {
         const std::string hint = error.hint().empty() ? "mend what is named, then run `ingot restore --resume`" : error.hint();
-        throw Error(Code::rollback_incomplete, fmt::format("putting back the old state of {}: {}", target.source, error.what()), hint);
+        throw Error(Code::rollback_incomplete, fmt::format("putting back the old state of {}: {}", target.source, error.what()),
+                    hint);
     }
 }
 

@@ -32,8 +32,8 @@ struct TargetInput {
     FileSystem* fs = nullptr;
     Progress* progress = nullptr;
     std::string spool_dir;
-    std::string stage_name;     // ".ingot-<restore id>-<number>"
-    std::string work_dir;       // of trees
+    std::string stage_name;  // ".ingot-<restore id>-<number>"
+    std::string work_dir;    // of trees
     bool list_changes = false;
 };
 

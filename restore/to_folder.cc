@@ -39,7 +39,8 @@ public:
     void put_in_place(const std::vector<const ManifestSource*>& sources) {
         fs_.sync_dir(path_);
         if (inside_) {
-            for (const ManifestSource* source : sources) fs_.rename(join(path_, source->name), join(to_, source->name), Rename::no_replace);
+            for (const ManifestSource* source : sources)
+                fs_.rename(join(path_, source->name), join(to_, source->name), Rename::no_replace);
             fs_.sync_dir(path_);
             fs_.sync_dir(to_);
             return;  // the destructor removes the emptied folder
@@ -102,7 +103,8 @@ RestoreResult write_to_folder(Repository& repository, const Snapshot& snapshot, 
         MaterialiseOptions materialise_options;
         materialise_options.sync = true;
         materialise_options.salvage = true;
-        Materialised written = materialise(repository, *source, fs, join(building.path(), source->name), materialise_options, progress);
+        Materialised written =
+            materialise(repository, *source, fs, join(building.path(), source->name), materialise_options, progress);
         result.added += written.entries;
         result.bytes_written += written.bytes;
         for (std::string& line : written.problems) result.problems.push_back(fmt::format("{}: {}", source->name, line));
@@ -114,8 +116,10 @@ RestoreResult write_to_folder(Repository& repository, const Snapshot& snapshot, 
     if (lost.empty()) return result;
     std::string named;
     for (size_t i = 0; i < lost.size() && i < 10; ++i) named += (i == 0 ? "" : "; ") + lost[i];
-    throw Error(Code::damaged, fmt::format("{} files are lost and were left out of {}; the rest is there: {}", lost.size(), printable(to), named),
-                "run `ingot check --repair` and `ingot verify`; another snapshot may hold these files");
+    throw Error(
+        Code::damaged,
+        fmt::format("{} files are lost and were left out of {}; the rest is there: {}", lost.size(), printable(to), named),
+        "run `ingot check --repair` and `ingot verify`; another snapshot may hold these files");
 }
 
 }  // namespace ingot

@@ -2,7 +2,8 @@
 //
 // Written into a folder beside the place and renamed there once it is complete, so that DIR is never half full; where DIR exists
 // already (empty, perhaps a mount point) the folder lies inside it, and each source is renamed out of it.
-// Files whose bytes are lost are left out, never filled with zeros, and named by the Error{damaged} at the end; the rest is there.
+// Files whose bytes are lost are left out, never filled with zeros, and named by the Error{damaged} at the end; the rest is
+// there.
 #pragma once
 
 #include "restore/restore.h"

@@ -29,12 +29,18 @@ Metadata metadata_of_entry(const Entry& entry) {
 uint32_t type_bits(EntryType type) {
     switch (type) {
         case EntryType::file:
-        case EntryType::hard_link: return S_IFREG;
-        case EntryType::directory: return S_IFDIR;
-        case EntryType::symlink: return S_IFLNK;
-        case EntryType::fifo: return S_IFIFO;
-        case EntryType::block_device: return S_IFBLK;
-        case EntryType::char_device: return S_IFCHR;
+        case EntryType::hard_link:
+            return S_IFREG;
+        case EntryType::directory:
+            return S_IFDIR;
+        case EntryType::symlink:
+            return S_IFLNK;
+        case EntryType::fifo:
+            return S_IFIFO;
+        case EntryType::block_device:
+            return S_IFBLK;
+        case EntryType::char_device:
+            return S_IFCHR;
     }
     return 0;
 }
@@ -42,8 +48,14 @@ uint32_t type_bits(EntryType type) {
 class Comparison {
 public:
     Comparison(const CompareInput& input, SnapshotContent& content, FileSystem& fs)
-        : input_(input), content_(content), fs_(fs), draft_(input.spool_dir), writer_(draft_, input.stage_name),
-          links_(input.listing()), cursor_(input.listing()), roots_(input.roots) {}
+        : input_(input),
+          content_(content),
+          fs_(fs),
+          draft_(input.spool_dir),
+          writer_(draft_, input.stage_name),
+          links_(input.listing()),
+          cursor_(input.listing()),
+          roots_(input.roots) {}
 
     TreeDraft run() {
         std::sort(roots_.begin(), roots_.end(),
@@ -62,7 +74,8 @@ private:
 
     void compare_root(const LiveRoot& root) {
         if (!cursor_.peek() || listing_less(root.listing_path, cursor_.peek()->entry.path)) {
-            draft_.notes.push_back(fmt::format("the snapshot holds nothing of {}: it is left as it is", printable(root.listing_path)));
+            draft_.notes.push_back(
+                fmt::format("the snapshot holds nothing of {}: it is left as it is", printable(root.listing_path)));
             return;
         }
         if (cursor_.peek()->entry.path != root.listing_path) refuse_unknown(cursor_.peek()->entry.path);
@@ -74,9 +87,11 @@ private:
         } else {
             const std::optional<LiveStat> live = writer_.beneath(anchor).look(root.path);
             if (live && live->mount_root && !S_ISDIR(live->type)) {
-                throw Error(Code::failed, fmt::format("{} is a mount point (a single file mounted on it), which cannot be exchanged",
-                                                      printable(live_name(anchor, root.path))),
-                            "restore to another place with --to, and copy the file into it; or mount the folder instead of the file");
+                throw Error(
+                    Code::failed,
+                    fmt::format("{} is a mount point (a single file mounted on it), which cannot be exchanged",
+                                printable(live_name(anchor, root.path))),
+                    "restore to another place with --to, and copy the file into it; or mount the folder instead of the file");
             }
             compare_entry(parent, root.path, cursor_.take(), live);
         }
@@ -101,26 +116,30 @@ private:
         auto it = added_folders_.find(key);
         if (it == added_folders_.end()) {
             it = added_folders_.emplace(key, writer_.move(OpKind::add, parent, missing, nullptr)).first;
-            draft_.notes.push_back(fmt::format("the folder {} is made again, with the default mode", printable(live_name(parent.anchor, missing))));
+            draft_.notes.push_back(
+                fmt::format("the folder {} is made again, with the default mode", printable(live_name(parent.anchor, missing))));
         }
         stage_subtree(it->second, it->second.staged + root.path.substr(missing.size()), cursor_.take());
     }
 
     [[noreturn]] void refuse_unknown(const std::string& path) const {
         throw Error(Code::failed,
-                    fmt::format("the snapshot holds {} of source {}, which lies in none of its paths in the config", printable(path), input_.source),
+                    fmt::format("the snapshot holds {} of source {}, which lies in none of its paths in the config",
+                                printable(path), input_.source),
                     "mend the source's paths, or restore to another place with --to");
     }
 
     // --- folders -------------------------------------------------------------------------------------------------------
 
-    Folder open_folder(uint32_t anchor, const std::string& path, const std::string& listing_path, const DraftFolder* parent) const {
+    Folder open_folder(uint32_t anchor, const std::string& path, const std::string& listing_path,
+                       const DraftFolder* parent) const {
         Folder folder;
         folder.anchor = anchor;
         folder.path = path;
         folder.listing_path = listing_path;
         folder.live = writer_.beneath(anchor).inside(path).look().value();
-        const bool same_mount = parent != nullptr && parent->live.mount == folder.live.mount && parent->live.device == folder.live.device;
+        const bool same_mount =
+            parent != nullptr && parent->live.mount == folder.live.mount && parent->live.device == folder.live.device;
         folder.host_path = same_mount ? parent->host_path : path;
         return folder;
     }
@@ -159,7 +178,8 @@ private:
         const std::string& path = cursor_.peek()->entry.path;
         const size_t from = folder == "/" ? 1 : folder.size() + 1;
         if (path.find('/', from) != std::string::npos) {
-            throw Error(Code::damaged, fmt::format("the listing contradicts itself: {} comes without its folder", printable(path)));
+            throw Error(Code::damaged,
+                        fmt::format("the listing contradicts itself: {} comes without its folder", printable(path)));
         }
         return path.substr(from);
     }
@@ -173,29 +193,37 @@ private:
             return stage_subtree(move, move.staged, listed);
         }
         if (S_ISSOCK(live->type)) {
-            throw Error(Code::failed, fmt::format("{} is a socket now; sockets are never moved", printable(live_name(parent.anchor, path))),
+            throw Error(Code::failed,
+                        fmt::format("{} is a socket now; sockets are never moved", printable(live_name(parent.anchor, path))),
                         "stop the program that made it, then run the restore again");
         }
         const bool folders = S_ISDIR(live->type) && listed.entry.type == EntryType::directory;
         if (folders) return compare_folder(parent.listing_path.empty() ? nullptr : &parent, parent.anchor, path, listed);
         const bool same_type = live->type == type_bits(listed.entry.type);
         switch (same_type ? listed.entry.type : EntryType::directory) {
-            case EntryType::file: return compare_file(parent, path, listed, *live);
-            case EntryType::hard_link: return compare_link(parent, path, listed, *live);
-            case EntryType::symlink: return compare_special(parent, path, listed, *live, link_of(parent.anchor, path) == listed.entry.link);
-            case EntryType::fifo: return compare_special(parent, path, listed, *live, true);
+            case EntryType::file:
+                return compare_file(parent, path, listed, *live);
+            case EntryType::hard_link:
+                return compare_link(parent, path, listed, *live);
+            case EntryType::symlink:
+                return compare_special(parent, path, listed, *live, link_of(parent.anchor, path) == listed.entry.link);
+            case EntryType::fifo:
+                return compare_special(parent, path, listed, *live, true);
             case EntryType::block_device:
             case EntryType::char_device:
-                return compare_special(parent, path, listed, *live,
-                                       live->device_major == listed.entry.device_major && live->device_minor == listed.entry.device_minor);
-            case EntryType::directory: return exchange(parent, path, listed, *live);
+                return compare_special(
+                    parent, path, listed, *live,
+                    live->device_major == listed.entry.device_major && live->device_minor == listed.entry.device_minor);
+            case EntryType::directory:
+                return exchange(parent, path, listed, *live);
         }
     }
 
     void compare_file(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live) {
         LinkGroup* group = links_.of_first(listed.entry.path);
         const auto look = [&](const std::string& listing_path) { return look_listed(listing_path); };
-        bool keep = live.size == listed.root.size && same_bytes(parent.anchor, path, listed.root) && links_.one_inode(group, live, look);
+        bool keep =
+            live.size == listed.root.size && same_bytes(parent.anchor, path, listed.root) && links_.one_inode(group, live, look);
         Metadata before = metadata_at(parent.anchor, path);
         Metadata after = metadata_of_entry(listed.entry);
         // Set in place, metadata would change for the inode's other names too, wherever they are.
@@ -220,7 +248,8 @@ private:
         keep_entry(parent, path, listed, live, std::move(before), metadata_of_entry(listed.entry));
     }
 
-    void keep_entry(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live, Metadata before, Metadata after) {
+    void keep_entry(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live, Metadata before,
+                    Metadata after) {
         const bool differs = before != after;
         count(differs ? What::metadata : What::unchanged, listed.entry.path, 0);
         if (differs) writer_.metadata(parent, path, live, std::move(before), std::move(after));
@@ -229,8 +258,9 @@ private:
     void exchange(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live) {
         if (S_ISDIR(live.type)) {
             if (const std::string kept = first_kept_below(parent.anchor, path, listed.entry.path); !kept.empty()) {
-                throw Error(Code::failed, fmt::format("{} is no folder in the snapshot, but it holds {}, which is never moved",
-                                                      printable(live_name(parent.anchor, path)), printable(kept)),
+                throw Error(Code::failed,
+                            fmt::format("{} is no folder in the snapshot, but it holds {}, which is never moved",
+                                        printable(live_name(parent.anchor, path)), printable(kept)),
                             "move it out of there, then run the restore again");
             }
         }
@@ -310,7 +340,8 @@ private:
     }
 
     // The live path of something below a folder that must stay; empty where there is none. Counts what it saw into `piece`.
-    std::string first_kept_below(uint32_t anchor, const std::string& path, const std::string& listing_path, Piece* piece = nullptr) const {
+    std::string first_kept_below(uint32_t anchor, const std::string& path, const std::string& listing_path,
+                                 Piece* piece = nullptr) const {
         check_interrupted();
         for (const std::string& name : names_in(writer_.beneath(anchor), path)) {
             const std::string below = join(path, name);
@@ -344,7 +375,8 @@ private:
         try {
             return writer_.beneath(writer_.anchor(root->anchor)).look(root->below_anchor(listing_path));
         } catch (const Error& error) {
-            ignore_error(error, "a name that cannot be reached is not one of the live names; its own turn says what is in the way");
+            ignore_error(error,
+                         "a name that cannot be reached is not one of the live names; its own turn says what is in the way");
             return std::nullopt;
         }
     }
@@ -369,11 +401,21 @@ private:
     void count(What what, const std::string& listing_path, uint64_t bytes) {
         RestoreResult& counts = draft_.counts;
         switch (what) {
-            case What::unchanged: ++counts.unchanged; return;
-            case What::replace: ++counts.replaced; break;
-            case What::add: ++counts.added; break;
-            case What::remove: ++counts.removed; break;
-            case What::metadata: ++counts.metadata; break;
+            case What::unchanged:
+                ++counts.unchanged;
+                return;
+            case What::replace:
+                ++counts.replaced;
+                break;
+            case What::add:
+                ++counts.added;
+                break;
+            case What::remove:
+                ++counts.removed;
+                break;
+            case What::metadata:
+                ++counts.metadata;
+                break;
         }
         if (input_.list_changes) counts.changes.push_back({what, input_.source, listing_path, bytes});
     }

@@ -20,9 +20,9 @@ namespace ingot {
 
 // One stage folder for each mount: renames do not cross mounts. It lies in the topmost folder of the target on that mount.
 struct DraftStage {
-    std::string host;        // the folder it will be made in
-    std::string path;        // host + "/.ingot-…"
-    uint64_t bytes = 0;      // that staging will write, at least
+    std::string host;    // the folder it will be made in
+    std::string path;    // host + "/.ingot-…"
+    uint64_t bytes = 0;  // that staging will write, at least
 };
 
 struct TreeDraft {

@@ -41,10 +41,14 @@ uint32_t length_of(ByteView bytes) { return Decoder(bytes, "restore plan").u32()
 
 const char* to_string(OpKind kind) {
     switch (kind) {
-        case OpKind::exchange: return "exchange";
-        case OpKind::add: return "add";
-        case OpKind::remove: return "remove";
-        case OpKind::metadata: return "metadata";
+        case OpKind::exchange:
+            return "exchange";
+        case OpKind::add:
+            return "add";
+        case OpKind::remove:
+            return "remove";
+        case OpKind::metadata:
+            return "metadata";
     }
     return "?";
 }
@@ -52,7 +56,14 @@ const char* to_string(OpKind kind) {
 Bytes encode_op(const TreeOp& op) {
     Encoder out;
     out.u8(static_cast<uint8_t>(op.kind)).u32(op.anchor).prefixed(op.path).u32(op.stage).prefixed(op.staged);
-    out.u64(op.new_inode).i64(op.new_birth_ns).u64(op.old.inode).u32(op.old.type).u64(op.old.size).i64(op.old.mtime_ns).i64(op.old.ctime_ns).u64(op.old.below);
+    out.u64(op.new_inode)
+        .i64(op.new_birth_ns)
+        .u64(op.old.inode)
+        .u32(op.old.type)
+        .u64(op.old.size)
+        .i64(op.old.mtime_ns)
+        .i64(op.old.ctime_ns)
+        .u64(op.old.below);
     if (op.kind == OpKind::metadata) {
         encode_metadata(op.before, out);
         out.u8(op.after ? 1 : 0);
@@ -65,7 +76,8 @@ TreeOp decode_op(ByteView bytes) {
     Decoder in(bytes, "restore plan");
     TreeOp op;
     const uint8_t kind = in.u8();
-    if (kind < static_cast<uint8_t>(OpKind::exchange) || kind > static_cast<uint8_t>(OpKind::metadata)) in.fail("an unknown operation");
+    if (kind < static_cast<uint8_t>(OpKind::exchange) || kind > static_cast<uint8_t>(OpKind::metadata))
+        in.fail("an unknown operation");
     op.kind = static_cast<OpKind>(kind);
     op.anchor = in.u32();
     op.path = in.prefixed_text(kPathLimitBytes);

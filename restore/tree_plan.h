@@ -36,16 +36,16 @@ struct SeenLive {
     uint32_t type = 0;
     uint64_t size = 0;
     int64_t mtime_ns = 0;
-    int64_t ctime_ns = 0;       // 0: not compared, because other operations of the plan change it (hard links)
-    uint64_t below = 0;         // of folders that are moved as a whole: subtree_fingerprint()
+    int64_t ctime_ns = 0;  // 0: not compared, because other operations of the plan change it (hard links)
+    uint64_t below = 0;    // of folders that are moved as a whole: subtree_fingerprint()
 };
 
 struct TreeOp {
     OpKind kind = OpKind::exchange;
-    uint32_t anchor = 0;  // TreePlan::anchors
-    std::string path;     // below it
-    uint32_t stage = 0;   // TreePlan::stages; not of metadata
-    std::string staged;   // the name in that stage folder
+    uint32_t anchor = 0;            // TreePlan::anchors
+    std::string path;               // below it
+    uint32_t stage = 0;             // TreePlan::stages; not of metadata
+    std::string staged;             // the name in that stage folder
     uint64_t new_inode = 0;         // exchange, add: of the staged entry
     int64_t new_birth_ns = 0;       // the same; a number may be used again once its file is gone
     SeenLive old;                   // exchange, remove, metadata

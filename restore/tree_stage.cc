@@ -39,7 +39,9 @@ void write_plan(const TreeDraft& draft, FileSystem& fs, const std::string& plan_
 
 StagedTree stage_tree(const TreeDraft& draft, SnapshotContent& content, FileSystem& fs, const std::string& plan_path) {
     StagedTree staged;
-    const FetchContent fetch = [&](const std::function<std::optional<ReadRequest>()>& next, ReadSink& sink) { content.read(next, sink); };
+    const FetchContent fetch = [&](const std::function<std::optional<ReadRequest>()>& next, ReadSink& sink) {
+        content.read(next, sink);
+    };
     for (size_t number = 0; number < draft.stages.size(); ++number) {
         const std::string& stage = draft.stages[number].path;
         make_stage_folder(fs, stage);

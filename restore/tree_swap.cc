@@ -40,9 +40,8 @@ TreeSwap::TreeSwap(FileSystem& fs, const std::string& plan_path) : fs_(fs), plan
     for (const std::string& stage : plan_.plan().stages) stages_.emplace_back(stage);
 }
 
-TreeSwap::Done TreeSwap::is_done(const TreeOp& op) const {
-    const std::optional<LiveStat> at_live = live(op).look();
-    const std::optional<LiveStat> at_stage = staged(op).look();
+TreeSwap::Done TreeSwap::is_done(const TreeOp& op, const std::optional<LiveStat>& at_live,
+                                 const std::optional<LiveStat>& at_stage) {
     switch (op.kind) {
         case OpKind::exchange:
             if (is_old(at_live, op) && is_new(at_stage, op)) return Done::no;
@@ -69,9 +68,7 @@ void TreeSwap::require_unchanged(const TreeOp& op, const std::optional<LiveStat>
     }
 }
 
-void TreeSwap::rename(const TreeOp& op, bool back) {
-    const Reached at_live = live(op);
-    const Reached at_stage = staged(op);
+void TreeSwap::rename(const TreeOp& op, const Reached& at_live, const Reached& at_stage, bool back) {
     at_live.run([&](const std::string& live_path) {
         at_stage.run([&](const std::string& stage_path) {
             if (op.kind == OpKind::exchange) return fs_.rename(stage_path, live_path, Rename::exchange);
@@ -82,20 +79,22 @@ void TreeSwap::rename(const TreeOp& op, bool back) {
 }
 
 void TreeSwap::carry_out(const TreeOp& op) {
-    const Done done = is_done(op);
+    const Reached at_live = live(op);
+    const Reached at_stage = staged(op);
+    const std::optional<LiveStat> now = at_live.look();
+    const Done done = is_done(op, now, at_stage.look());
     if (done == Done::yes) return;
-    const std::string name = live(op).name();
     if (op.kind != OpKind::add) {
-        const std::optional<LiveStat> now = live(op).look();
-        require_unchanged(op, now, name);
+        require_unchanged(op, now, at_live.name());
         const bool touched = (op.old.ctime_ns != 0 && now->ctime_ns != op.old.ctime_ns) ||
                              (S_ISDIR(now->type) && subtree_fingerprint(anchors_.at(op.anchor), op.path) != op.old.below);
-        if (touched) require_unchanged(op, std::nullopt, name);
+        if (touched) require_unchanged(op, std::nullopt, at_live.name());
     }
-    if (done == Done::neither) require_unchanged(op, std::nullopt, name);
-    rename(op, false);
-    // Whoever replaced the entry in the moment between the look and the rename has his in the stage now: that counts as a change too.
-    if (op.kind != OpKind::add) require_unchanged(op, staged(op).look(), name);
+    if (done == Done::neither) require_unchanged(op, std::nullopt, at_live.name());
+    rename(op, at_live, at_stage, false);
+    // Whoever replaced the entry in the moment between the look and the rename has his in the stage now: that counts as a change
+    // too.
+    if (op.kind != OpKind::add) require_unchanged(op, at_stage.look(), at_live.name());
 }
 
 std::vector<std::string> TreeSwap::set_metadata(const TreeOp& op, const Metadata& metadata) const {
@@ -134,7 +133,8 @@ void TreeSwap::sync_touched() {
     }
     for (const Beneath& stage : stages_) {
         fs_.sync_dir(stage.folder());
-        // Metadata of files: a journaling file system writes its changes in order, so a file made and synced after them carries them along.
+        // Metadata of files: a journaling file system writes its changes in order, so a file made and synced after them carries
+        // them along.
         const std::string barrier = join(stage.folder(), "barrier");
         if (fs_.exists(barrier)) fs_.remove(barrier);
         fs_.create(barrier, 0600)->sync();
@@ -146,23 +146,26 @@ void TreeSwap::sync_touched() {
 }
 
 void TreeSwap::undo_move(const TreeOp& op) {
-    if (is_done(op) == Done::yes) return rename(op, true);
     const Reached at_live = live(op);
     const Reached at_stage = staged(op);
     const std::optional<LiveStat> live_now = at_live.look();
     const std::optional<LiveStat> stage_now = at_stage.look();
+    if (is_done(op, live_now, stage_now) == Done::yes) return rename(op, at_live, at_stage, true);
     if (op.kind == OpKind::add) {
         // Not added; what someone else put there meanwhile is his. Added and then replaced: his too, but it was not there before.
         if (!live_now || is_new(stage_now, op)) return;
-        throw Error(Code::failed, fmt::format("{} was not there before the restore, and is someone else's now: remove it if it is not wanted",
-                                              printable(at_live.name())));
+        throw Error(Code::failed,
+                    fmt::format("{} was not there before the restore, and is someone else's now: remove it if it is not wanted",
+                                printable(at_live.name())));
     }
     if (is_old(live_now, op)) return;
     if (!is_old(stage_now, op)) {
-        throw Error(Code::failed, fmt::format("the old {} is neither there nor at {}", printable(at_live.name()), printable(at_stage.name())));
+        throw Error(Code::failed,
+                    fmt::format("the old {} is neither there nor at {}", printable(at_live.name()), printable(at_stage.name())));
     }
-    throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore; the old one is {}: move it back by hand",
-                                          printable(at_live.name()), printable(at_stage.name())));
+    throw Error(Code::failed,
+                fmt::format("{} was changed by someone else during the restore; the old one is {}: move it back by hand",
+                            printable(at_live.name()), printable(at_stage.name())));
 }
 
 void TreeSwap::undo_once(std::vector<std::string>& problems) {

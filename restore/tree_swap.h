@@ -29,10 +29,10 @@ private:
 
     Reached live(const TreeOp& op) const { return anchors_.at(op.anchor).at(op.path); }
     Reached staged(const TreeOp& op) const { return stages_.at(op.stage).at(op.staged); }
-    Done is_done(const TreeOp& op) const;
+    static Done is_done(const TreeOp& op, const std::optional<LiveStat>& at_live, const std::optional<LiveStat>& at_stage);
     void require_unchanged(const TreeOp& op, const std::optional<LiveStat>& now, const std::string& name) const;
     void carry_out(const TreeOp& op);
-    void rename(const TreeOp& op, bool back);
+    void rename(const TreeOp& op, const Reached& at_live, const Reached& at_stage, bool back);
     void undo_move(const TreeOp& op);
     void undo_once(std::vector<std::string>& problems);
     std::vector<std::string> set_metadata(const TreeOp& op, const Metadata& metadata) const;

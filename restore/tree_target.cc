@@ -33,7 +33,8 @@ std::function<bool(const std::string& live_path)> belongs_to_others(const Stack&
             if (!inner) continue;
             theirs.push_back(root.live_path);
             // Engines keep files of their own beside the one that is configured; moving those aside corrupts the database.
-            if (engine) theirs.insert(theirs.end(), {root.live_path + "-wal", root.live_path + "-shm", root.live_path + "-journal"});
+            if (engine)
+                theirs.insert(theirs.end(), {root.live_path + "-wal", root.live_path + "-shm", root.live_path + "-journal"});
         }
     }
     return [theirs = std::move(theirs)](const std::string& live_path) {

@@ -24,7 +24,8 @@ int64_t nanoseconds(const statx_timestamp& time) { return time.tv_sec * kNanosec
 
 std::optional<LiveStat> look_at(int folder, const std::string& leaf, const std::string& name) {
     struct statx st {};
-    if (::statx(folder, leaf.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &st) != 0) {
+    if (::statx(folder, leaf.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID,
+                &st) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
         throw Error::from_errno("looking at", name, errno);
     }

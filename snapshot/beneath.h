@@ -29,7 +29,7 @@ struct LiveStat {
     uint64_t size = 0;
     int64_t mtime_ns = 0;
     int64_t ctime_ns = 0;
-    int64_t birth_ns = 0;  // 0 where the file system does not say
+    int64_t birth_ns = 0;       // 0 where the file system does not say
     uint32_t device_major = 0;  // of device nodes
     uint32_t device_minor = 0;
     bool mount_root = false;  // something is mounted here

@@ -31,7 +31,8 @@ std::string path_below(const std::string& listing_path) {
     for (size_t from = 0;;) {
         const size_t slash = std::min(below.find('/', from), below.size());
         if (!proper_component(std::string_view(below).substr(from, slash - from))) {
-            throw Error(Code::damaged, fmt::format("the listing holds a path that would leave its folder: {}", printable(listing_path)));
+            throw Error(Code::damaged,
+                        fmt::format("the listing holds a path that would leave its folder: {}", printable(listing_path)));
         }
         if (slash == below.size()) return below;
         from = slash + 1;

@@ -16,6 +16,7 @@
 #include "base/interrupt.h"
 #include "base/metadata.h"
 #include "snapshot/beneath.h"
+#include "snapshot/sync_pool.h"
 
 namespace ingot {
 namespace {
@@ -62,6 +63,7 @@ public:
             check_interrupted();
             more = fill_window(next);
             fetch_window(fetch);
+            syncs_.finish();
             for (const PlacedEntry& link : links_) make_link(link);
             finish_folders();
         }
@@ -199,7 +201,8 @@ private:
             *this);
         for (const Slot& slot : slots_) {
             if (slot.remaining == 0) continue;
-            throw Error(Code::damaged, fmt::format("{}: {} bytes did not come", printable(slot.placed.at), slot.remaining.load()));
+            throw Error(Code::damaged,
+                        fmt::format("{}: {} bytes did not come", printable(slot.placed.at), slot.remaining.load()));
         }
     }
 
@@ -254,9 +257,9 @@ private:
             slot.file.reset();
             return;
         }
-        WriteFile& file = opened(slot);
+        (void)opened(slot);
         put_metadata(reached, slot.placed.listed.entry);
-        if (options_.sync) speaking_of(slot, [&] { file.sync(); });
+        if (options_.sync) syncs_.add(std::move(slot.file), parent_of(reached.name()));
         slot.file.reset();
         const std::lock_guard lock(result_mutex_);
         result_.bytes += slot.size();
@@ -276,7 +279,8 @@ private:
         const Entry& entry = placed.listed.entry;
         const Reached reached = reach(placed.at);
         const mode_t type = entry.type == EntryType::fifo ? S_IFIFO : entry.type == EntryType::block_device ? S_IFBLK : S_IFCHR;
-        if (::mknodat(reached.folder_fd(), reached.leaf().c_str(), type | 0600, makedev(entry.device_major, entry.device_minor)) != 0) {
+        if (::mknodat(reached.folder_fd(), reached.leaf().c_str(), type | 0600,
+                      makedev(entry.device_major, entry.device_minor)) != 0) {
             const Error error = Error::from_errno("making the device node", reached.name(), errno);
             if (errno != EPERM) throw error;
             result_.problems.push_back(error.what());
@@ -294,7 +298,8 @@ private:
                 result_.lost.push_back(fmt::format("{}: its first name {} is lost", printable(link.at), printable(link.link_at)));
                 return;
             }
-            throw Error(Code::damaged, fmt::format("{} is another name of {}, which is not there", printable(link.at), printable(link.link_at)));
+            throw Error(Code::damaged,
+                        fmt::format("{} is another name of {}, which is not there", printable(link.at), printable(link.link_at)));
         }
         if (!S_ISREG(there->type)) contradiction(link.link_at);
         if (::linkat(first.folder_fd(), first.leaf().c_str(), reached.folder_fd(), reached.leaf().c_str(), 0) != 0) {
@@ -342,6 +347,7 @@ private:
     std::vector<Folder> closed_folders_;  // of this window: children before their folders
     std::mutex result_mutex_;
     Placed result_;
+    SyncPool syncs_;
 };
 
 }  // namespace

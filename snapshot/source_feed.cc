@@ -184,7 +184,8 @@ void SourceFeed::read_to_end(bool settled, const Error* error) {
     } else if (error != nullptr) {
         leave_out(*error);
     } else {
-        leave_out(Error(Code::source, fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
+        leave_out(Error(Code::source,
+                        fmt::format("{} keeps changing while it is read ({} tries)", printable(current_->path), tried_),
                         "pause what writes to it ([barrier] in the config), or list it under growing or exclude"));
     }
 }
@@ -218,7 +219,8 @@ void SourceFeed::drop_current() {
 
 std::optional<Error> SourceFeed::failure() const {
     if (!first_failure_ || failures_ == 1) return first_failure_;
-    return Error(Code::source, fmt::format("{} and {} more could not be stored", first_failure_->what(), failures_ - 1), first_failure_->hint());
+    return Error(Code::source, fmt::format("{} and {} more could not be stored", first_failure_->what(), failures_ - 1),
+                 first_failure_->hint());
 }
 
 void SourceFeed::stored(const StreamStored& stream) {

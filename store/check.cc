@@ -32,7 +32,9 @@ public:
     }
 
 private:
-    void found(Weight weight, std::string where, std::string what) { findings_.push_back({weight, std::move(where), std::move(what)}); }
+    void found(Weight weight, std::string where, std::string what) {
+        findings_.push_back({weight, std::move(where), std::move(what)});
+    }
 
     std::optional<Bytes> read(const std::string& name) {
         try {
@@ -62,7 +64,8 @@ private:
     }
 
     void mend_copy(const std::string& bad, const std::string& good) {
-        found(Weight::note, bad, "damaged or missing; " + good + " is used in its place" + (repair_ ? "; mended" : " (mend it with --repair)"));
+        found(Weight::note, bad,
+              "damaged or missing; " + good + " is used in its place" + (repair_ ? "; mended" : " (mend it with --repair)"));
         if (!repair_) return;
         const Bytes bytes = core_.blobs->get(good, kRecordLimitBytes);
         if (core_.blobs->size_of(bad)) core_.blobs->remove(bad);
@@ -106,8 +109,10 @@ private:
                 if (!live) found(Weight::note, path, "no head names it: a command was interrupted before it was acknowledged");
             } catch (const Error& error) {
                 if (error.code() != Code::damaged) throw;
-                if (live) mend_record(name, error.what());
-                else found(Weight::note, path, "damaged, but no head names it");
+                if (live)
+                    mend_record(name, error.what());
+                else
+                    found(Weight::note, path, "damaged, but no head names it");
             }
         }
         for (const RecordName& name : core_.live) {
@@ -125,7 +130,10 @@ private:
             ignore_error(error, "a copy that is damaged too is no copy");
             copy.reset();
         }
-        found(Weight::damage, path, what + (!copy ? "" : repair_ ? "; mended from the catalog" : "; the catalog has a good copy (mend it with --repair)"));
+        found(Weight::damage, path,
+              what + (!copy     ? ""
+                      : repair_ ? "; mended from the catalog"
+                                : "; the catalog has a good copy (mend it with --repair)"));
         if (!repair_ || !copy) return;
         if (core_.blobs->size_of(path)) core_.blobs->remove(path);
         core_.blobs->put_new(path, *copy);
@@ -150,8 +158,11 @@ private:
         }
         for (const auto& [number, pack] : core_.index->packs()) {
             const auto it = listed.find(number);
-            if (it == listed.end()) found(Weight::damage, pack_name(pack.id), "it is missing");
-            else if (it->second.size != pack.size) found(Weight::damage, pack_name(pack.id), fmt::format("{} bytes where {} were written", it->second.size, pack.size));
+            if (it == listed.end())
+                found(Weight::damage, pack_name(pack.id), "it is missing");
+            else if (it->second.size != pack.size)
+                found(Weight::damage, pack_name(pack.id),
+                      fmt::format("{} bytes where {} were written", it->second.size, pack.size));
         }
     }
 
@@ -172,7 +183,9 @@ private:
             }
         }
         if (wrong == 0) return;
-        found(Weight::note, "index", fmt::format("{} chunks are not where it says{}", wrong, repair_ ? "; it was rebuilt" : " (mend it with --rebuild-index)"));
+        found(Weight::note, "index",
+              fmt::format("{} chunks are not where it says{}", wrong,
+                          repair_ ? "; it was rebuilt" : " (mend it with --rebuild-index)"));
         if (repair_) rebuild_index(core_);
     }
 

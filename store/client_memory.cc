@@ -27,7 +27,8 @@ std::vector<Seen> load_seen(FileSystem& fs, const std::string& path) {
         Decoder whole(file, "the memory of heads");
         if (file.size() < 32) whole.fail("it is too short");
         const ByteView body = ByteView(file).first(file.size() - 32);
-        if (!std::ranges::equal(sha256(body).view(), ByteView(file).subspan(body.size()))) whole.fail("its checksum does not match");
+        if (!std::ranges::equal(sha256(body).view(), ByteView(file).subspan(body.size())))
+            whole.fail("its checksum does not match");
         Decoder in(body, "the memory of heads");
         in.expect(kMagic);
         seen.resize(in.count(56));
@@ -61,7 +62,8 @@ WriterId ClientMemory::writer() {
         if (text.size() == 33) return WriterId::from_hex(text_of(text).substr(0, 32));
     } catch (const Error& error) {
         if (error.code() != Code::not_found && error.code() != Code::damaged && error.code() != Code::usage) throw;
-        ignore_error(error, "a writer id that is lost or unreadable is replaced by a new one; chains of different writers never meet");
+        ignore_error(error,
+                     "a writer id that is lost or unreadable is replaced by a new one; chains of different writers never meet");
     }
     return new_writer();
 }
@@ -84,8 +86,9 @@ void ClientMemory::check_config(const Digest& config_id) {
     if (seen.size() != 64) {
         accept_config(config_id);
     } else if (text_of(seen) != config_id.hex()) {
-        throw Error(Code::tampered, "the repository's config is another than the one this machine saw",
-                    "a config is never changed: put it back from a copy, or accept it with `ingot check --accept-head` if you know why");
+        throw Error(
+            Code::tampered, "the repository's config is another than the one this machine saw",
+            "a config is never changed: put it back from a copy, or accept it with `ingot check --accept-head` if you know why");
     }
 }
 
@@ -107,7 +110,8 @@ void ClientMemory::check(BlobStore& blobs, const HeadState& heads) const {
             try {
                 if (sha256(blobs.get(path, kMemoryLimitBytes)) == seen.hash) continue;
                 // A damaged file is damage where its neighbours say so, tampering where it is whole and other.
-                const bool known_damage = std::ranges::any_of(heads.problems, [&](const std::string& p) { return p.starts_with(path); });
+                const bool known_damage =
+                    std::ranges::any_of(heads.problems, [&](const std::string& p) { return p.starts_with(path); });
                 if (known_damage) continue;
                 what = fmt::format("{} is another than the one this machine saw", path);
             } catch (const Error& error) {
@@ -116,7 +120,8 @@ void ClientMemory::check(BlobStore& blobs, const HeadState& heads) const {
             }
         }
         throw Error(Code::tampered, what,
-                    "an old copy of the repository was put back, or someone changed it: find out, then accept it with `ingot check --accept-head`");
+                    "an old copy of the repository was put back, or someone changed it: find out, then accept it with `ingot "
+                    "check --accept-head`");
     }
 }
 

@@ -1,5 +1,5 @@
-// What this client remembers of a repository, in <state_dir>/<repository id>/: its writer id, and the last head of every writer it
-// saw, so that an older or other repository is noticed (I10).
+// What this client remembers of a repository, in <state_dir>/<repository id>/: its writer id, and the last head of every writer
+// it saw, so that an older or other repository is noticed (I10).
 //
 // Thread safety: one thread. Errors: Error{tampered} for a rollback.
 #pragma once

@@ -62,11 +62,13 @@ RepositoryConfig decode_config(ByteView file) {
     try {
         const json object = json::parse(line);
         if (const auto format = object.at("format").get<uint64_t>(); format > kFormatVersion) {
-            throw Error(Code::failed, fmt::format("this repository has format {}, and this ingot reads up to {}", format, kFormatVersion),
+            throw Error(Code::failed,
+                        fmt::format("this repository has format {}, and this ingot reads up to {}", format, kFormatVersion),
                         "use a newer ingot; nothing was changed");
         }
         for (const json& feature : object.at("required")) {
-            throw Error(Code::failed, fmt::format("this repository needs \"{}\", which this ingot does not know", feature.get<std::string>()),
+            throw Error(Code::failed,
+                        fmt::format("this repository needs \"{}\", which this ingot does not know", feature.get<std::string>()),
                         "use a newer ingot; nothing was changed");
         }
         config.id = RepositoryId::from_hex(object.at("id").get<std::string>());
@@ -109,9 +111,11 @@ RepositoryConfig load_config(BlobStore& blobs, const std::function<void(const st
         }
     }
     if (missing == 2) {
-        throw Error(Code::no_repository, "there is no repository here: no config", "make one with `ingot init`, or check the path");
+        throw Error(Code::no_repository, "there is no repository here: no config",
+                    "make one with `ingot init`, or check the path");
     }
-    if (!good) throw Error(Code::damaged, bad->what(), "copy config from another copy of this repository; both copies are damaged");
+    if (!good)
+        throw Error(Code::damaged, bad->what(), "copy config from another copy of this repository; both copies are damaged");
     if (bad && warn) warn(fmt::format("{}; the other copy is used (`ingot check --repair` mends it)", bad->what()));
     return *good;
 }

@@ -195,7 +195,8 @@ HeadState load_heads(BlobStore& blobs, const RepositoryId& repository, ByteView 
     return state;
 }
 
-Head next_head(WriterState& state, const WriterId& writer, std::vector<RecordName> added, std::vector<RecordName> removed, bool full) {
+Head next_head(WriterState& state, const WriterId& writer, std::vector<RecordName> added, std::vector<RecordName> removed,
+               bool full) {
     for (const RecordName& name : added) state.live.insert(name);
     for (const RecordName& name : removed) {
         state.live.erase(name);

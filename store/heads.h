@@ -55,6 +55,7 @@ struct HeadState {
 HeadState load_heads(BlobStore& blobs, const RepositoryId& repository, ByteView head_key);
 
 // The next head of a writer, and the state after it.
-Head next_head(WriterState& state, const WriterId& writer, std::vector<RecordName> added, std::vector<RecordName> removed, bool full);
+Head next_head(WriterState& state, const WriterId& writer, std::vector<RecordName> added, std::vector<RecordName> removed,
+               bool full);
 
 }  // namespace ingot

@@ -25,7 +25,8 @@ rocksdb::Slice slice(ByteView bytes) { return {reinterpret_cast<const char*>(byt
 ByteView view(const rocksdb::Slice& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
 
 bool out_of_space(const rocksdb::Status& status) {
-    return status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace || status.ToString().find("No space left") != std::string::npos;
+    return status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace ||
+           status.ToString().find("No space left") != std::string::npos;
 }
 
 // After a write: an I/O error is the file system's, all else is damage.
@@ -66,7 +67,7 @@ rocksdb::DBOptions database_options() {
     options.create_if_missing = false;  // never create over damage
     options.paranoid_checks = true;
     options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;  // there is none, and none is tolerated
-    options.atomic_flush = false;       // flushed in our own order instead (#11148 in this version)
+    options.atomic_flush = false;  // flushed in our own order instead (#11148 in this version)
     options.db_host_id = "";
     options.allow_data_in_errors = false;
     options.max_manifest_file_size = 4 << 20;
@@ -107,7 +108,13 @@ rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache
 }
 
 Bytes encode_pack(const IndexedPack& pack) {
-    return Encoder().raw(pack.id.view()).u8(static_cast<uint8_t>(pack.kind)).u64(pack.size).u32(pack.chunks).i64(pack.verified_ms).take();
+    return Encoder()
+        .raw(pack.id.view())
+        .u8(static_cast<uint8_t>(pack.kind))
+        .u64(pack.size)
+        .u32(pack.chunks)
+        .i64(pack.verified_ms)
+        .take();
 }
 
 IndexedPack decode_pack(ByteView bytes) {
@@ -194,7 +201,9 @@ struct Index::Database {
     void put(Family family, ByteView key, ByteView value, const char* doing) {
         require(db->Put(unlogged(), handles[family], slice(key), slice(value)), doing);
     }
-    void erase(Family family, ByteView key, const char* doing) { require(db->Delete(unlogged(), handles[family], slice(key)), doing); }
+    void erase(Family family, ByteView key, const char* doing) {
+        require(db->Delete(unlogged(), handles[family], slice(key)), doing);
+    }
 };
 
 static std::string fresh_generation() {
@@ -216,7 +225,8 @@ Index::Index(const std::string& folder, IndexMode mode, const RepositoryId& repo
     const auto id = database_->get(kDefault, view_of("repository"), "reading");
     const auto version = database_->get(kDefault, view_of("version"), "reading");
     const auto generation = database_->get(kDefault, view_of("generation"), "reading");
-    if (!id || !version || !generation || text_of(repository.view()) != *id || *version != text_of(Encoder().u32(kIndexVersion).take())) {
+    if (!id || !version || !generation || text_of(repository.view()) != *id ||
+        *version != text_of(Encoder().u32(kIndexVersion).take())) {
         throw IndexDamaged("the index is not this repository's, or not of this version");
     }
     generation_ = *generation;
@@ -251,7 +261,8 @@ void Index::lookup(std::span<const ChunkId> ids, std::span<std::optional<Locatio
             keys[i] = slice(ids[from + i].view().first(kKeyBytes));
             values[i].Reset();
         }
-        database_->db->MultiGet(rocksdb::ReadOptions(), database_->handles[kChunks], n, keys.data(), values.data(), statuses.data());
+        database_->db->MultiGet(rocksdb::ReadOptions(), database_->handles[kChunks], n, keys.data(), values.data(),
+                                statuses.data());
         for (size_t i = 0; i < n; ++i) {
             out[from + i].reset();
             if (statuses[i].IsNotFound()) continue;
@@ -272,7 +283,8 @@ void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& d
         uint32_t offset = 0;
         for (const ChunkEntry& chunk : directory[s].chunks) {
             const Bytes value = Encoder().u64(number).u16(static_cast<uint16_t>(s)).u32(offset).u32(chunk.length).take();
-            require(batch.Put(database_->handles[kChunks], slice(chunk.id.view().first(kKeyBytes)), slice(value)), "adding chunks");
+            require(batch.Put(database_->handles[kChunks], slice(chunk.id.view().first(kKeyBytes)), slice(value)),
+                    "adding chunks");
             offset += chunk.length;
             if (batch.Count() == 4096) {
                 require(database_->db->Write(unlogged(), &batch), "adding chunks");
@@ -305,7 +317,9 @@ std::optional<Bytes> Index::record(const RecordName& name) const {
     return Bytes(bytes.begin(), bytes.end());
 }
 
-void Index::put_record(const RecordName& name, ByteView file) { database_->put(kCatalog, record_key(name), file, "writing the catalog"); }
+void Index::put_record(const RecordName& name, ByteView file) {
+    database_->put(kCatalog, record_key(name), file, "writing the catalog");
+}
 void Index::remove_record(const RecordName& name) { database_->erase(kCatalog, record_key(name), "writing the catalog"); }
 
 void Index::each_chunk(const std::function<void(ByteView, const Location&)>& each) const {
@@ -328,7 +342,8 @@ void Index::flush() {
 }
 
 void Index::write_packs() {
-    for (const PackNumber number : unwritten_packs_) database_->put(kPacks, pack_key(number), encode_pack(packs_.at(number)), "adding a pack");
+    for (const PackNumber number : unwritten_packs_)
+        database_->put(kPacks, pack_key(number), encode_pack(packs_.at(number)), "adding a pack");
     unwritten_packs_.clear();
 }
 

@@ -41,7 +41,8 @@ struct Location {
 
 class IndexDamaged : public Error {
 public:
-    explicit IndexDamaged(const std::string& what) : Error(Code::damaged, what, "the index is rebuilt from the packs by the next command that writes") {}
+    explicit IndexDamaged(const std::string& what)
+        : Error(Code::damaged, what, "the index is rebuilt from the packs by the next command that writes") {}
 };
 
 struct IndexedPack {

@@ -22,14 +22,15 @@ public:
     IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* debug) override {
         return write([&] { return target()->Append(data, options, debug); });
     }
-    IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo& info, IODebugContext* debug) override {
+    IOStatus Append(const Slice& data, const IOOptions& options, const rocksdb::DataVerificationInfo& info,
+                    IODebugContext* debug) override {
         return write([&] { return target()->Append(data, options, info, debug); });
     }
     IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options, IODebugContext* debug) override {
         return write([&] { return target()->PositionedAppend(data, offset, options, debug); });
     }
-    IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options, const rocksdb::DataVerificationInfo& info,
-                              IODebugContext* debug) override {
+    IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
+                              const rocksdb::DataVerificationInfo& info, IODebugContext* debug) override {
         return write([&] { return target()->PositionedAppend(data, offset, options, info, debug); });
     }
     IOStatus Flush(const IOOptions& options, IODebugContext* debug) override {

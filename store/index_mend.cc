@@ -72,7 +72,9 @@ std::unique_ptr<Index> mend(RepositoryCore& core) {
                 return index;
             }
             // A chunk that a vanished pack held may lie in another pack too; only the directories know.
-            if (core.warn) core.warn(fmt::format("{} packs that the index knew are gone or changed: it is rebuilt", difference.vanished.size()));
+            if (core.warn)
+                core.warn(
+                    fmt::format("{} packs that the index knew are gone or changed: it is rebuilt", difference.vanished.size()));
         } catch (const IndexDamaged& error) {
             if (core.warn) core.warn(fmt::format("{}: the index is rebuilt from the packs", error.what()));
         }

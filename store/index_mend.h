@@ -4,7 +4,8 @@
 // A reader may not write beside a writer: it mends only if nobody is adding; else it uses the index as it is, with vanished packs
 // hidden, or makes one of its own in the spool folder.
 //
-// Thread safety: one thread. Errors: Error{failed}; packs whose directories cannot be read are named through core.warn and left out.
+// Thread safety: one thread. Errors: Error{failed}; packs whose directories cannot be read are named through core.warn and left
+// out.
 #pragma once
 
 #include "store/repository_core.h"

@@ -33,11 +33,12 @@ struct WrapKeys {
 
 WrapKeys from_passphrase(ByteView passphrase, ByteView salt, uint32_t passes, uint32_t memory_kib) {
     if (passes < kLeastPasses || passes > kMostPasses || memory_kib < kLeastMemoryKib || memory_kib > kMostMemoryKib) {
-        throw Error(Code::damaged, fmt::format("a key slot asks for {} passes over {} KiB, which is refused", passes, memory_kib));
+        throw Error(Code::damaged,
+                    fmt::format("a key slot asks for {} passes over {} KiB, which is refused", passes, memory_kib));
     }
     WrapKeys keys;
-    if (crypto_pwhash(keys.both.writable().data(), keys.both.size(), text_of(passphrase).data(), passphrase.size(), salt.data(), passes,
-                      size_t{memory_kib} * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0) {
+    if (crypto_pwhash(keys.both.writable().data(), keys.both.size(), text_of(passphrase).data(), passphrase.size(), salt.data(),
+                      passes, size_t{memory_kib} * 1024, crypto_pwhash_ALG_ARGON2ID13) != 0) {
         throw Error(Code::failed, fmt::format("Argon2id needs {} MiB of memory and did not get it", memory_kib / 1024),
                     "free some memory, or open the repository with a key file");
     }
@@ -138,7 +139,8 @@ KeyRing KeyRing::plain() {
 KeyRing KeyRing::decode(ByteView bundle) {
     Decoder in(bundle, "a key bundle");
     KeyRing ring;
-    for (Secret* key : {&ring.id_key_, &ring.chunker_key_, &ring.directory_key_, &ring.head_key_}) *key = Secret::copy_of(in.raw(kKeyBytes));
+    for (Secret* key : {&ring.id_key_, &ring.chunker_key_, &ring.directory_key_, &ring.head_key_})
+        *key = Secret::copy_of(in.raw(kKeyBytes));
     const uint32_t count = in.count(4 + kKeyBytes);
     for (uint32_t i = 0; i < count; ++i) {
         const uint32_t epoch = in.u32();
@@ -164,7 +166,8 @@ static Sealer derived(Seal seal, ByteView key, const char* label, const Reposito
     return {seal, Secret::copy_of(HmacSha256(key)({view_of(label), repository.view(), salt}).view())};
 }
 
-Sealer KeyRing::from_master(const char* label, Seal seal, uint32_t epoch, const RepositoryId& repository, const Salt& salt) const {
+Sealer KeyRing::from_master(const char* label, Seal seal, uint32_t epoch, const RepositoryId& repository,
+                            const Salt& salt) const {
     if (seal == Seal::none) {
         if (sealed()) throw Error(Code::damaged, "unsealed data in a sealed repository");
         return {seal, Secret()};
@@ -190,7 +193,8 @@ Sealer KeyRing::directory_sealer(Seal seal, const RepositoryId& repository, cons
     return derived(seal, directory_key_.view(), "ingot directory", repository, salt);
 }
 
-EncodedSlot encode_slot(const KeyRing& keys, const Credentials& credentials, const RepositoryConfig& config, const InitOptions& options) {
+EncodedSlot encode_slot(const KeyRing& keys, const Credentials& credentials, const RepositoryConfig& config,
+                        const InitOptions& options) {
     need_sodium();
     if (credentials.passphrase.has_value() == credentials.key_file.has_value()) {
         throw Error(Code::usage, "a key slot needs either a passphrase or a key file");
@@ -230,19 +234,22 @@ void put_slot(BlobStore& blobs, const EncodedSlot& slot) {
     }
 }
 
-std::optional<KeyRing> open_slot(ByteView file, const std::string& name, const RepositoryConfig& config, const Credentials& credentials) {
+std::optional<KeyRing> open_slot(ByteView file, const std::string& name, const RepositoryConfig& config,
+                                 const Credentials& credentials) {
     need_sodium();
     const SlotHeader slot = decode_slot(file, name);
     const bool fits = slot.kind == kPassphrase ? credentials.passphrase.has_value() : credentials.key_file.has_value();
     if (!fits) return std::nullopt;
-    const WrapKeys wrap = slot.kind == kPassphrase ? from_passphrase(credentials.passphrase->view(), slot.salt, slot.passes, slot.memory_kib)
-                                                   : from_key_file(credentials.key_file->view(), slot.salt);
+    const WrapKeys wrap = slot.kind == kPassphrase
+                              ? from_passphrase(credentials.passphrase->view(), slot.salt, slot.passes, slot.memory_kib)
+                              : from_key_file(credentials.key_file->view(), slot.salt);
     if (!same_secret(commitment_of(wrap, config).view(), slot.commitment)) return std::nullopt;
     const Bytes associated = associated_data(config, slot.authenticated);
     Secret bundle(slot.sealed.size() - crypto_aead_xchacha20poly1305_ietf_ABYTES);
     unsigned long long length = 0;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(bundle.writable().data(), &length, nullptr, slot.sealed.data(), slot.sealed.size(),
-                                                   associated.data(), associated.size(), slot.nonce.data(), wrap.wrap().data()) != 0) {
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(bundle.writable().data(), &length, nullptr, slot.sealed.data(),
+                                                   slot.sealed.size(), associated.data(), associated.size(), slot.nonce.data(),
+                                                   wrap.wrap().data()) != 0) {
         throw Error(Code::damaged, "a key slot is damaged: its seal is broken");
     }
     return KeyRing::decode(bundle.view());
@@ -287,12 +294,14 @@ KeyRing unlock(BlobStore& blobs, const RepositoryConfig& config, const Credentia
                 return std::move(*ring);
             } catch (const Error& error) {
                 if (error.code() != Code::damaged && error.code() != Code::not_found) throw;
-                if (warn) warn(fmt::format("key slot {}: {} (`ingot check --repair` mends it)", copy_name(name, copy), error.what()));
+                if (warn)
+                    warn(fmt::format("key slot {}: {} (`ingot check --repair` mends it)", copy_name(name, copy), error.what()));
             }
         }
     }
     if (readable == 0) {
-        throw Error(Code::damaged, names.empty() ? "the repository is encrypted and has no key slot left" : "no key slot can be read",
+        throw Error(Code::damaged,
+                    names.empty() ? "the repository is encrypted and has no key slot left" : "no key slot can be read",
                     "copy the folder keys/ from another copy of this repository");
     }
     throw Error(Code::wrong_key, "no key slot opens with this key or passphrase", "check which key belongs to this repository");

@@ -84,8 +84,10 @@ int open_to_lock(const std::string& path, LockMode mode) {
 
 // A config that `check --repair` wrote anew is another file: a lock on the old one keeps nobody out.
 bool still_named(int fd, const std::string& path) {
-    struct stat held {}, named {};
-    return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+    struct stat held {
+    }, named{};
+    return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
 }
 
 }  // namespace

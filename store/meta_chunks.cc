@@ -21,7 +21,8 @@ ByteView MetaChunks::chunk(ChunkKind kind, const Digest& digest) {
                     "a pack is missing: put it back from another copy of the repository, or use another snapshot");
     }
     const Bytes& plain = segment(*location);
-    if (uint64_t{location->offset} + location->length > plain.size()) throw Error(Code::damaged, "the index points past a segment");
+    if (uint64_t{location->offset} + location->length > plain.size())
+        throw Error(Code::damaged, "the index points past a segment");
     const ByteView bytes(plain.data() + location->offset, location->length);
     if (sha256(bytes) != digest) {
         throw Error(Code::damaged, fmt::format("{}, segment {}: a chunk is other than its name says",
@@ -31,7 +32,8 @@ ByteView MetaChunks::chunk(ChunkKind kind, const Digest& digest) {
 }
 
 const Bytes& MetaChunks::segment(const Location& location) {
-    const auto found = std::ranges::find_if(segments_, [&](const OpenSegment& s) { return s.pack == location.pack && s.segment == location.segment; });
+    const auto found = std::ranges::find_if(
+        segments_, [&](const OpenSegment& s) { return s.pack == location.pack && s.segment == location.segment; });
     if (found != segments_.end()) {
         segments_.splice(segments_.begin(), segments_, found);
         return segments_.front().plain;

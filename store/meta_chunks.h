@@ -29,8 +29,8 @@ private:
     const PackReader& pack(PackNumber number);
 
     RepositoryCore& core_;
-    std::list<OpenSegment> segments_;                   // most recent first
-    std::list<std::unique_ptr<PackReader>> packs_;      // likewise
+    std::list<OpenSegment> segments_;               // most recent first
+    std::list<std::unique_ptr<PackReader>> packs_;  // likewise
     Bytes sealed_;
 };
 

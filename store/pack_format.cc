@@ -52,7 +52,8 @@ static Bytes table_associated_data(const RepositoryId& repository, ByteView head
     return Encoder().raw(repository.view()).raw(header).u64(kDirectoryCounter).raw(public_part).take();
 }
 
-Bytes encode_directory(const std::vector<SegmentEntry>& segments, ByteView header, const Sealer& sealer, const RepositoryId& repository) {
+Bytes encode_directory(const std::vector<SegmentEntry>& segments, ByteView header, const Sealer& sealer,
+                       const RepositoryId& repository) {
     Encoder table;
     for (const SegmentEntry& segment : segments) {
         table.u8(static_cast<uint8_t>(segment.compression)).u8(static_cast<uint8_t>(segment.content)).u16(0);
@@ -95,7 +96,8 @@ std::vector<SegmentEntry> decode_public_directory(ByteView directory) {
     return segments;
 }
 
-std::vector<SegmentEntry> decode_directory(ByteView directory, ByteView header, const Sealer& sealer, const RepositoryId& repository) {
+std::vector<SegmentEntry> decode_directory(ByteView directory, ByteView header, const Sealer& sealer,
+                                           const RepositoryId& repository) {
     Decoder in(directory, "a pack's directory");
     std::vector<SegmentEntry> segments = decode_segments(in);
     const uint32_t length = in.u32();
@@ -148,7 +150,8 @@ PackFooter decode_pack_footer(ByteView bytes, uint64_t pack_size) {
     in.expect(kFooterMagic);
     in.finish();
     if (footer.directory_offset < kPackHeaderBytes || footer.directory_length > kMaxDirectoryBytes ||
-        footer.directory_offset > pack_size || pack_size - footer.directory_offset != footer.directory_length + kPackFooterBytes) {
+        footer.directory_offset > pack_size ||
+        pack_size - footer.directory_offset != footer.directory_length + kPackFooterBytes) {
         in.fail("it does not fit the pack's size");
     }
     return footer;
@@ -168,7 +171,8 @@ std::string pack_name(const PackId& id) {
 
 std::optional<PackId> pack_id_from_name(std::string_view name) {
     constexpr size_t kLength = 6 + 3 + 64;
-    if (name.size() != kLength || !name.starts_with("packs/") || name[8] != '/' || name.substr(6, 2) != name.substr(9, 2)) return std::nullopt;
+    if (name.size() != kLength || !name.starts_with("packs/") || name[8] != '/' || name.substr(6, 2) != name.substr(9, 2))
+        return std::nullopt;
     const std::string_view hex = name.substr(9);
     if (hex.find_first_not_of("0123456789abcdef") != std::string_view::npos) return std::nullopt;
     return PackId::from_hex(hex);

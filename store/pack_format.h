@@ -54,11 +54,13 @@ std::array<uint8_t, kPackHeaderBytes> encode_pack_header(const PackHeader& heade
 PackHeader decode_pack_header(ByteView bytes);
 
 // The whole directory, its table sealed.
-Bytes encode_directory(const std::vector<SegmentEntry>& segments, ByteView header, const Sealer& sealer, const RepositoryId& repository);
+Bytes encode_directory(const std::vector<SegmentEntry>& segments, ByteView header, const Sealer& sealer,
+                       const RepositoryId& repository);
 // Only what needs no key: lengths, offsets, tags, checksums. Chunks stay empty.
 std::vector<SegmentEntry> decode_public_directory(ByteView directory);
 // All of it.
-std::vector<SegmentEntry> decode_directory(ByteView directory, ByteView header, const Sealer& sealer, const RepositoryId& repository);
+std::vector<SegmentEntry> decode_directory(ByteView directory, ByteView header, const Sealer& sealer,
+                                           const RepositoryId& repository);
 
 Bytes encode_pack_footer(const PackFooter& footer);
 // Checks it against the pack's size.

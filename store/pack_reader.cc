@@ -24,19 +24,19 @@ PackReader::PackReader(BlobStore& blobs, const KeyRing& keys, const RepositoryId
         if (file_->read_at(footer.directory_offset, directory) != directory.size()) damaged("it is cut short");
         if (footer.id != id || pack_id_of(header_bytes_, directory) != id) damaged("its directory is not the one its name says");
         header_ = decode_pack_header(header_bytes_);
-        segments_ = decode_directory(directory, header_bytes_, keys.directory_sealer(header_.seal, repository, header_.salt), repository);
+        segments_ =
+            decode_directory(directory, header_bytes_, keys.directory_sealer(header_.seal, repository, header_.salt), repository);
         const uint64_t end = segments_.empty() ? kPackHeaderBytes : segments_.back().offset + segments_.back().length;
         if (end != footer.directory_offset) damaged("its segments do not fill it");
         segment_sealer_ = std::make_unique<Sealer>(keys.pack_sealer(header_.seal, header_.epoch, repository, header_.salt));
     } catch (const Error& error) {
-        if (error.code() == Code::damaged && std::string_view(error.what()).find(name) == std::string_view::npos) throw error.within(name);
+        if (error.code() == Code::damaged && std::string_view(error.what()).find(name) == std::string_view::npos)
+            throw error.within(name);
         throw;
     }
 }
 
-void PackReader::damaged(const std::string& why) const {
-    throw Error(Code::damaged, fmt::format("{}: {}", pack_name(id_), why));
-}
+void PackReader::damaged(const std::string& why) const { throw Error(Code::damaged, fmt::format("{}: {}", pack_name(id_), why)); }
 
 void PackReader::read_sealed(size_t first, size_t count, Bytes& out) const {
     const SegmentEntry& last = segments_.at(first + count - 1);

@@ -43,7 +43,9 @@ void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
     const ChunkBatch& batch = hashed.batch;
     std::vector<std::optional<Location>> found(hashed.ids.size());
     core_.lookup(hashed.ids, found);
-    const auto emit = [&](const Digest& digest, Bytes node) { nodes_.emplace_back(core_.id_of(ChunkKind::meta, digest), std::move(node)); };
+    const auto emit = [&](const Digest& digest, Bytes node) {
+        nodes_.emplace_back(core_.id_of(ChunkKind::meta, digest), std::move(node));
+    };
 
     size_t next_end = 0;
     const auto end_streams_at = [&](size_t chunks_done) {
@@ -115,7 +117,8 @@ void Packer::add_nodes(std::vector<SegmentJob>& jobs) {
 void Packer::add_chunk(ChunkKind kind, Content content, const ChunkId& id, ByteView bytes, std::vector<SegmentJob>& jobs) {
     Draft& draft = draft_of(kind);
     SegmentDraft& segment = draft.segment;
-    const bool full = segment.plain.size() + bytes.size() > core_.config.segment_bytes || segment.chunks.size() >= kMostChunksPerSegment;
+    const bool full =
+        segment.plain.size() + bytes.size() > core_.config.segment_bytes || segment.chunks.size() >= kMostChunksPerSegment;
     if (!segment.chunks.empty() && (segment.content != content || full)) cut_draft(kind, jobs);
     segment.content = content;
     segment.plain.insert(segment.plain.end(), bytes.begin(), bytes.end());
@@ -223,7 +226,8 @@ void Packer::flush() {
     for (SegmentJob& job : jobs) job.closes_pack = true;
     // A pack whose last segment was cut before has no job to close it.
     for (Draft& draft : drafts_) {
-        const bool has_job = !jobs.empty() && std::ranges::any_of(jobs, [&](const SegmentJob& job) { return job.pack == draft.pack; });
+        const bool has_job =
+            !jobs.empty() && std::ranges::any_of(jobs, [&](const SegmentJob& job) { return job.pack == draft.pack; });
         if (draft.pack && !has_job) {
             const std::lock_guard lock(mutex_);
             to_publish_.push_back(draft.pack);

@@ -51,7 +51,8 @@ public:
         while (run.last < wanted_.size() && wanted_[run.last].location.pack == number) {
             const size_t next = wanted_[run.last].location.segment;
             if (pack_ && next < segments.size() && next != segment &&
-                (end_of(next) - segments[wanted_[run.first].location.segment].offset > kRunBytes || segments[next].offset - end_of(segment) > kGapBytes)) {
+                (end_of(next) - segments[wanted_[run.first].location.segment].offset > kRunBytes ||
+                 segments[next].offset - end_of(segment) > kGapBytes)) {
                 break;
             }
             if (pack_ && next >= segments.size() && run.last > run.first) break;
@@ -121,7 +122,8 @@ private:
             const Location& at = chunk.location;
             std::optional<Error> wrong;
             if (at.length != chunk.length || uint64_t{at.offset} + at.length > plain.size()) {
-                wrong = Error(Code::damaged, fmt::format("{}, segment {}: the index does not fit it", pack_name(pack.id()), segment));
+                wrong =
+                    Error(Code::damaged, fmt::format("{}, segment {}: the index does not fit it", pack_name(pack.id()), segment));
             } else {
                 const ByteView bytes(plain.data() + at.offset, at.length);
                 const bool same = verified && verified->location == at && verified->digest == chunk.digest;
@@ -131,7 +133,8 @@ private:
                     progress_.advance(chunk.length);
                     continue;
                 }
-                wrong = Error(Code::damaged, fmt::format("{}, segment {}: a chunk is other than its name says", pack_name(pack.id()), segment));
+                wrong = Error(Code::damaged,
+                              fmt::format("{}, segment {}: a chunk is other than its name says", pack_name(pack.id()), segment));
             }
             sink_.lost(chunk.cookie, chunk.offset, chunk.length, *wrong);
         }
@@ -177,7 +180,8 @@ void locate(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& want
     }
     wanted.resize(kept);
     std::ranges::sort(wanted, [](const WantedChunk& a, const WantedChunk& b) {
-        return std::tuple(a.location.pack, a.location.segment, a.location.offset) < std::tuple(b.location.pack, b.location.segment, b.location.offset);
+        return std::tuple(a.location.pack, a.location.segment, a.location.offset) <
+               std::tuple(b.location.pack, b.location.segment, b.location.offset);
     });
 }
 
@@ -187,14 +191,15 @@ void fetch(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& wante
     namespace tbb = oneapi::tbb;
     locate(core, kind, wanted, sink);
     Fetch fetch(core, wanted, sink, progress);
-    tbb::parallel_pipeline(kTokens, tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order,
-                                                                                [&](tbb::flow_control& control) {
-                                                                                    auto run = std::make_shared<Run>(fetch.next());
-                                                                                    if (run->first == run->last) control.stop();
-                                                                                    return run;
-                                                                                }) &
-                                        tbb::make_filter<std::shared_ptr<Run>, void>(tbb::filter_mode::parallel,
-                                                                                    [&](const std::shared_ptr<Run>& run) { fetch.deliver(*run); }));
+    tbb::parallel_pipeline(
+        kTokens,
+        tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) {
+            auto run = std::make_shared<Run>(fetch.next());
+            if (run->first == run->last) control.stop();
+            return run;
+        }) & tbb::make_filter<std::shared_ptr<Run>, void>(tbb::filter_mode::parallel, [&](const std::shared_ptr<Run>& run) {
+            fetch.deliver(*run);
+        }));
 }
 
 }  // namespace ingot

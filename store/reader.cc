@@ -36,7 +36,9 @@ void walk_node(MetaChunks& meta, ChunkKind kind, uint8_t height, const Digest& d
 class MemorySink : public ReadSink {
 public:
     explicit MemorySink(Bytes& out) : out_(out) {}
-    void write(uint64_t, uint64_t offset, ByteView bytes) override { std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<ptrdiff_t>(offset)); }
+    void write(uint64_t, uint64_t offset, ByteView bytes) override {
+        std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<ptrdiff_t>(offset));
+    }
 
 private:
     Bytes& out_;
@@ -103,7 +105,8 @@ Spool Reader::to_spool(ChunkKind kind, const StreamRoot& root, const std::string
 }
 
 Bytes Reader::to_memory(ChunkKind kind, const StreamRoot& root, uint64_t limit_bytes) {
-    if (root.size > limit_bytes) throw Error(Code::damaged, fmt::format("a stream of {} bytes where at most {} are expected", root.size, limit_bytes));
+    if (root.size > limit_bytes)
+        throw Error(Code::damaged, fmt::format("a stream of {} bytes where at most {} are expected", root.size, limit_bytes));
     Bytes out(root.size);
     MemorySink sink(out);
     SilentProgress silent;

@@ -64,10 +64,14 @@ Bytes decode_record(const RecordName& name, ByteView file, const KeyRing& keys, 
 
 const char* folder_of(RecordKind kind) {
     switch (kind) {
-        case RecordKind::manifest: return "manifest";
-        case RecordKind::attestation: return "attestation";
-        case RecordKind::audit: return "audit";
-        case RecordKind::tombstone: return "tombstone";
+        case RecordKind::manifest:
+            return "manifest";
+        case RecordKind::attestation:
+            return "attestation";
+        case RecordKind::audit:
+            return "audit";
+        case RecordKind::tombstone:
+            return "tombstone";
     }
     return "unknown";
 }

@@ -45,7 +45,8 @@ public:
             file = core_->blobs->get(record_path(name), kRecordLimitBytes);
         } catch (const Error& error) {
             if (error.code() != Code::not_found || !core_->live.contains(name)) throw;
-            throw Error(Code::damaged, fmt::format("{} is missing", record_path(name)), "put it back from another copy of the repository");
+            throw Error(Code::damaged, fmt::format("{} is missing", record_path(name)),
+                        "put it back from another copy of the repository");
         }
         Bytes plain = decode_record(name, file, core_->keys, core_->config.id);
         if (core_->writable()) core_->index->put_record(name, file);
@@ -56,7 +57,8 @@ public:
 
     std::vector<PackInfo> packs() override {
         std::vector<PackInfo> packs;
-        for (const auto& [number, pack] : core_->index->packs()) packs.push_back({pack.id, pack.kind, pack.size, pack.chunks, pack.verified_ms});
+        for (const auto& [number, pack] : core_->index->packs())
+            packs.push_back({pack.id, pack.kind, pack.size, pack.chunks, pack.verified_ms});
         return packs;
     }
 
@@ -88,7 +90,8 @@ public:
         put_slot(*core_->blobs, slot);
         // Read back and unlock before anyone relies on it.
         if (!open_slot(core_->blobs->get(fmt::format("keys/{}.a", slot.name), 1 << 20), slot.name, core_->config, fresh)) {
-            throw Error(Code::failed, "the new key slot does not open", "remove it with `ingot key remove " + slot.name + "` and try again");
+            throw Error(Code::failed, "the new key slot does not open",
+                        "remove it with `ingot key remove " + slot.name + "` and try again");
         }
         return slot.name;
     }
@@ -98,11 +101,16 @@ public:
         bool known = false;
         size_t others = 0;
         for (const KeySlot& one : slots) {
-            if (one.name == slot) known = true;
-            else if (!one.kind.empty()) ++others;
+            if (one.name == slot)
+                known = true;
+            else if (!one.kind.empty())
+                ++others;
         }
-        if (!known) throw Error(Code::usage, fmt::format("there is no key slot \"{}\"", printable(slot)), "`ingot key list` shows them");
-        if (others == 0) throw Error(Code::usage, "this is the last key slot: without it the repository can never be opened again", "add another key first");
+        if (!known)
+            throw Error(Code::usage, fmt::format("there is no key slot \"{}\"", printable(slot)), "`ingot key list` shows them");
+        if (others == 0)
+            throw Error(Code::usage, "this is the last key slot: without it the repository can never be opened again",
+                        "add another key first");
         for (const char copy : {'a', 'b'}) {
             try {
                 core_->blobs->remove(fmt::format("keys/{}.{}", slot, copy));
@@ -148,7 +156,8 @@ void refound_heads(RepositoryCore& core) {
     for (auto& [writer, state] : core.heads.writers) {
         const Head head = next_head(state, writer, {}, {}, true);
         const Bytes file = encode_head(head, core.config.id, core.keys.head_key());
-        if (!core.blobs->put_new(head_path(writer, head.number), file)) throw Error(Code::failed, "a new head could not be published");
+        if (!core.blobs->put_new(head_path(writer, head.number), file))
+            throw Error(Code::failed, "a new head could not be published");
         state.last = head.number;
         state.last_hash = sha256(file);
     }
@@ -173,15 +182,17 @@ std::string lock_path(FileSystem& fs, const std::string& path) {
 
 }  // namespace
 
-std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& path, const Credentials& credentials, const OpenOptions& options) {
+std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& path, const Credentials& credentials,
+                                             const OpenOptions& options) {
     auto blobs = std::make_unique<DirectoryStore>(fs, path);
     const auto within = [&](const Error& error) { return error.within(fmt::format("repository {}", printable(path))); };
     try {
         RepositoryConfig config = load_config(*blobs, options.warn);
         auto lock = std::make_unique<Lock>(lock_path(fs, path), options.mode, options.lock_wait_ms);
         if (!config.sealed && (credentials.passphrase || credentials.key_file)) {
-            throw Error(Code::tampered, "a key was given, but the repository's config says that it is not encrypted",
-                        "leave the key out if that is right; if it was encrypted, someone changed its config: put it back from a copy");
+            throw Error(
+                Code::tampered, "a key was given, but the repository's config says that it is not encrypted",
+                "leave the key out if that is right; if it was encrypted, someone changed its config: put it back from a copy");
         }
         std::string opened;
         KeyRing keys = unlock(*blobs, config, credentials, options.warn, &opened);
@@ -196,9 +207,24 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
         } else {
             memory.check_config(config.config_id);
         }
-        auto core = std::unique_ptr<RepositoryCore>(new RepositoryCore{
-            fs, path, std::move(blobs), std::move(lock), config, std::move(keys), opened, std::move(id_hmac), std::move(cutter), options.state_dir,
-            spool, options.warn, {}, {}, memory, {}, nullptr, nullptr});
+        auto core = std::unique_ptr<RepositoryCore>(new RepositoryCore{fs,
+                                                                       path,
+                                                                       std::move(blobs),
+                                                                       std::move(lock),
+                                                                       config,
+                                                                       std::move(keys),
+                                                                       opened,
+                                                                       std::move(id_hmac),
+                                                                       std::move(cutter),
+                                                                       options.state_dir,
+                                                                       spool,
+                                                                       options.warn,
+                                                                       {},
+                                                                       {},
+                                                                       memory,
+                                                                       {},
+                                                                       nullptr,
+                                                                       nullptr});
         core->heads = load_heads(*core->blobs, config.id, core->keys.head_key());
         core->writer = core->memory.writer();
         if (options.accept_head) {
@@ -210,7 +236,8 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
                 core->live = core->heads.live();
             } else {
                 const std::string what = fmt::format("the repository's heads are damaged: {}", core->heads.problems.front());
-                const std::string hint = "`ingot verify --all` tells what is whole; then accept what there is with `ingot check --accept-head`";
+                const std::string hint =
+                    "`ingot verify --all` tells what is whole; then accept what there is with `ingot check --accept-head`";
                 if (core->writable()) throw Error(Code::damaged, what, hint);
                 if (options.warn) options.warn(what + " (" + hint + ")");
                 core->live = live_from_files(*core);
@@ -226,9 +253,11 @@ std::unique_ptr<Repository> Repository::open(FileSystem& fs, const std::string& 
     }
 }
 
-static void write_skeleton(FileSystem& fs, const std::string& folder, const Credentials& credentials, const InitOptions& options) {
+static void write_skeleton(FileSystem& fs, const std::string& folder, const Credentials& credentials,
+                           const InitOptions& options) {
     DirectoryStore blobs(fs, folder);
-    for (const char* name : {"keys", "packs", "records", "heads", "tmp", "records/manifest", "records/attestation", "records/audit", "records/tombstone"}) {
+    for (const char* name : {"keys", "packs", "records", "heads", "tmp", "records/manifest", "records/attestation",
+                             "records/audit", "records/tombstone"}) {
         fs.make_dir(join(folder, name), 0700);
     }
     // All 256 at once, so that publishing a pack never has to make a folder durable too.
@@ -264,8 +293,10 @@ void Repository::init(FileSystem& fs, const std::string& path, const Credentials
     const auto refuse = [&](std::string_view why, const char* hint) {
         throw Error(Code::failed, fmt::format("init of {}: {}; nothing was changed", printable(path), why), hint);
     };
-    if (!options.encryption && (credentials.passphrase || credentials.key_file)) throw Error(Code::usage, "a key was given for a repository without encryption");
-    if (options.encryption && !credentials.passphrase && !credentials.key_file) throw Error(Code::usage, "an encrypted repository needs a key file or a passphrase");
+    if (!options.encryption && (credentials.passphrase || credentials.key_file))
+        throw Error(Code::usage, "a key was given for a repository without encryption");
+    if (options.encryption && !credentials.passphrase && !credentials.key_file)
+        throw Error(Code::usage, "an encrypted repository needs a key file or a passphrase");
     const std::string parent = parent_of(path);
     if (fs.exists(path)) {
         if (fs.exists(join(path, "config"))) refuse("there is a repository already", "use it, or choose another path");
@@ -282,7 +313,9 @@ void Repository::init(FileSystem& fs, const std::string& path, const Credentials
         for (const std::string& name : names) {
             if (!own.contains(name)) refuse("the folder is not empty", "choose an empty folder, or one that does not exist yet");
         }
-        if (!holds_nothing(fs, path)) refuse("it holds packs, records or heads but no config", "this is a damaged repository: put its config back from a copy, do not make it anew");
+        if (!holds_nothing(fs, path))
+            refuse("it holds packs, records or heads but no config",
+                   "this is a damaged repository: put its config back from a copy, do not make it anew");
         for (const std::string& name : names) remove_tree(fs, join(path, name));
         write_skeleton(fs, path, credentials, options);
         return;
@@ -295,7 +328,8 @@ void Repository::init(FileSystem& fs, const std::string& path, const Credentials
     std::vector<std::string> leftovers;
     fs.list(parent, [&](const std::string& name) {
         const std::string folder = join(parent, name);
-        if (name.starts_with(prefix) && (!fs.exists(join(folder, "config")) || holds_nothing(fs, folder))) leftovers.push_back(name);
+        if (name.starts_with(prefix) && (!fs.exists(join(folder, "config")) || holds_nothing(fs, folder)))
+            leftovers.push_back(name);
     });
     for (const std::string& name : leftovers) remove_tree(fs, join(parent, name));
     const std::string temporary = join(parent, prefix + to_hex(random));

@@ -46,15 +46,15 @@ struct InitOptions {
 struct OpenOptions {
     LockMode mode = LockMode::shared;
     int64_t lock_wait_ms = 600'000;
-    std::string state_dir;  // this client's memory of heads, writer id, spools
-    bool accept_head = false;  // take the heads as they are and remember them (`check --accept-head`)
+    std::string state_dir;                              // this client's memory of heads, writer id, spools
+    bool accept_head = false;                           // take the heads as they are and remember them (`check --accept-head`)
     std::function<void(const std::string& line)> warn;  // second copies used, an index mended
 };
 
 struct KeySlot {
     std::string name;  // 8 hexadecimal digits
     std::string label;
-    std::string kind;  // "passphrase" or "key file"
+    std::string kind;     // "passphrase" or "key file"
     std::string problem;  // empty, or what is wrong with one of its copies
 };
 

@@ -57,13 +57,16 @@ Tag Sealer::seal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes
     const Context context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
     int length = 0;
     Tag tag;
-    require(context && EVP_EncryptInit_ex2(context.get(), cipher_of(seal_), key_.view().data(), nonce_of(counter).data(), nullptr) == 1,
+    require(context &&
+                EVP_EncryptInit_ex2(context.get(), cipher_of(seal_), key_.view().data(), nonce_of(counter).data(), nullptr) == 1,
             "starting to seal");
     require(EVP_EncryptUpdate(context.get(), nullptr, &length, associated.data(), static_cast<int>(associated.size())) == 1,
             "associated data");
-    require(EVP_EncryptUpdate(context.get(), bytes.data(), &length, bytes.data(), static_cast<int>(bytes.size())) == 1, "sealing");
+    require(EVP_EncryptUpdate(context.get(), bytes.data(), &length, bytes.data(), static_cast<int>(bytes.size())) == 1,
+            "sealing");
     require(EVP_EncryptFinal_ex(context.get(), bytes.data() + length, &length) == 1, "ending a seal");
-    require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(tag.size()), tag.data()) == 1, "reading a tag");
+    require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, static_cast<int>(tag.size()), tag.data()) == 1,
+            "reading a tag");
     return tag;
 }
 
@@ -75,12 +78,15 @@ void Sealer::unseal(uint64_t counter, ByteView associated, std::span<uint8_t> by
     const Context context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
     int length = 0;
     Tag copy = tag;
-    require(context && EVP_DecryptInit_ex2(context.get(), cipher_of(seal_), key_.view().data(), nonce_of(counter).data(), nullptr) == 1,
+    require(context &&
+                EVP_DecryptInit_ex2(context.get(), cipher_of(seal_), key_.view().data(), nonce_of(counter).data(), nullptr) == 1,
             "starting to unseal");
     require(EVP_DecryptUpdate(context.get(), nullptr, &length, associated.data(), static_cast<int>(associated.size())) == 1,
             "associated data");
-    require(EVP_DecryptUpdate(context.get(), bytes.data(), &length, bytes.data(), static_cast<int>(bytes.size())) == 1, "unsealing");
-    require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(copy.size()), copy.data()) == 1, "setting a tag");
+    require(EVP_DecryptUpdate(context.get(), bytes.data(), &length, bytes.data(), static_cast<int>(bytes.size())) == 1,
+            "unsealing");
+    require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(copy.size()), copy.data()) == 1,
+            "setting a tag");
     if (EVP_DecryptFinal_ex(context.get(), bytes.data() + length, &length) != 1) {
         std::fill(bytes.begin(), bytes.end(), uint8_t{0});
         throw Error(Code::damaged, "the seal is broken");

@@ -15,7 +15,8 @@ static bool ends_node(const std::vector<TreeEntry>& entries) {
     if (entries.size() < kLeastEntries) return false;
     if (entries.size() == kMostEntries) return true;
     const auto& d = entries.back().digest.bytes;
-    const uint32_t first = d[0] | static_cast<uint32_t>(d[1]) << 8 | static_cast<uint32_t>(d[2]) << 16 | static_cast<uint32_t>(d[3]) << 24;
+    const uint32_t first =
+        d[0] | static_cast<uint32_t>(d[1]) << 8 | static_cast<uint32_t>(d[2]) << 16 | static_cast<uint32_t>(d[3]) << 24;
     return first % kBoundary == 0;
 }
 

@@ -81,8 +81,10 @@ public:
             std::vector<std::optional<Location>> found(ids.size());
             core_.lookup(ids, found);
             for (const auto& location : found) {
-                if (location) packs_.insert(location->pack);
-                else ++missing_;
+                if (location)
+                    packs_.insert(location->pack);
+                else
+                    ++missing_;
             }
             ids.clear();
         };
@@ -100,7 +102,8 @@ public:
             report_.findings.push_back({Finding::Weight::damage, label, error.what()});
         }
         if (missing_ > 0) {
-            report_.findings.push_back({Finding::Weight::damage, label, fmt::format("{} of its chunks are in no pack", missing_)});
+            report_.findings.push_back(
+                {Finding::Weight::damage, label, fmt::format("{} of its chunks are in no pack", missing_)});
         }
     }
 
@@ -115,7 +118,8 @@ public:
         progress.phase("reading packs back", total);
         verify(chosen, progress);
         for (const IndexedPack& pack : chosen) {
-            if (!bad_packs_.contains(number_of(pack.id)) && core_.writable()) core_.index->set_verified(number_of(pack.id), started_ms_);
+            if (!bad_packs_.contains(number_of(pack.id)) && core_.writable())
+                core_.index->set_verified(number_of(pack.id), started_ms_);
         }
         if (core_.writable() && !chosen.empty()) core_.index->flush();
         name_damaged_streams();
@@ -157,9 +161,12 @@ private:
         std::bernoulli_distribution take(std::clamp(sample, 0.0, 1.0));
         for (const PackNumber number : packs_) {
             const IndexedPack& pack = core_.pack_of(number);
-            const bool recent = max_age_ms > 0 && pack.verified_ms > 0 && started_ms_ >= pack.verified_ms && started_ms_ - pack.verified_ms < max_age_ms;
-            if (recent) ++report_.packs_recent;
-            else if (sample >= 1 || take(random)) chosen.push_back(pack);
+            const bool recent = max_age_ms > 0 && pack.verified_ms > 0 && started_ms_ >= pack.verified_ms &&
+                                started_ms_ - pack.verified_ms < max_age_ms;
+            if (recent)
+                ++report_.packs_recent;
+            else if (sample >= 1 || take(random))
+                chosen.push_back(pack);
         }
         return chosen;
     }
@@ -180,14 +187,16 @@ private:
             }
             uint64_t bytes = 0;
             next.count = 0;
-            for (size_t i = next.first; i < next.pack->segments().size() && bytes < kRunBytes; ++i, ++next.count) bytes += next.pack->segments()[i].length;
+            for (size_t i = next.first; i < next.pack->segments().size() && bytes < kRunBytes; ++i, ++next.count)
+                bytes += next.pack->segments()[i].length;
             auto run = std::make_shared<Run>(next);
             next.first += next.count;
             return run;
         };
-        tbb::parallel_pipeline(kTokens, tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order, produce) &
-                                            tbb::make_filter<std::shared_ptr<Run>, void>(
-                                                tbb::filter_mode::parallel, [&](const std::shared_ptr<Run>& run) { verify_run(*run, progress); }));
+        tbb::parallel_pipeline(
+            kTokens, tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order, produce) &
+                         tbb::make_filter<std::shared_ptr<Run>, void>(
+                             tbb::filter_mode::parallel, [&](const std::shared_ptr<Run>& run) { verify_run(*run, progress); }));
     }
 
     std::shared_ptr<const PackReader> open(const IndexedPack& pack) {
@@ -266,14 +275,18 @@ private:
                     const ChunkId id = core_.id_of(kind, digest);
                     std::optional<Location> location;
                     core_.lookup({&id, 1}, {&location, 1});
-                    if (location && (lost_packs_.contains(location->pack) || lost_segments_.contains({location->pack, location->segment}))) lost_bytes += length;
+                    if (location &&
+                        (lost_packs_.contains(location->pack) || lost_segments_.contains({location->pack, location->segment})))
+                        lost_bytes += length;
                     return true;
                 });
             } catch (const Error& error) {
                 if (error.code() != Code::damaged) throw;
                 lost_bytes = root.size;
             }
-            if (lost_bytes > 0) report_.findings.push_back({Finding::Weight::damage, label, fmt::format("{} of {} bytes are lost", lost_bytes, root.size)});
+            if (lost_bytes > 0)
+                report_.findings.push_back(
+                    {Finding::Weight::damage, label, fmt::format("{} of {} bytes are lost", lost_bytes, root.size)});
         });
     }
 

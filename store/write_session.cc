@@ -73,7 +73,9 @@ private:
         for (const auto& [number, pack] : core_.index->packs()) {
             const auto it = listed.find(number);
             if (it == listed.end() || it->second.size != pack.size) {
-                throw Error(Code::failed, fmt::format("{} was changed or removed while the snapshot was taken; nothing was committed", pack_name(pack.id)),
+                throw Error(Code::failed,
+                            fmt::format("{} was changed or removed while the snapshot was taken; nothing was committed",
+                                        pack_name(pack.id)),
                             "find out who removes files from the repository, then run the command again");
             }
         }

@@ -30,7 +30,8 @@ struct StreamStored {
     uint64_t bytes_new = 0;  // plaintext of new data chunks
 };
 
-// The plain SHA-256 of a stream up to this size is computed while it is stored; of a larger one when it is first read back in order.
+// The plain SHA-256 of a stream up to this size is computed while it is stored; of a larger one when it is first read back in
+// order.
 inline constexpr uint64_t kPlainDigestLimitBytes = 64ULL << 20;
 
 // Streams to store, one after the other.

@@ -22,8 +22,8 @@
 #include <climits>
 #include <csignal>
 #include <cstdarg>
-#include <cstdio>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -78,7 +78,9 @@ bool below(const char* path) {
     while (*prefix != '\0') {
         const char* end = ::strchrnul(prefix, ':');
         const size_t length = static_cast<size_t>(end - prefix);
-        if (length > 0 && ::strncmp(path, prefix, length) == 0 && (path[length] == '/' || path[length] == '\0' || path[length] == ' ')) return true;
+        if (length > 0 && ::strncmp(path, prefix, length) == 0 &&
+            (path[length] == '/' || path[length] == '\0' || path[length] == ' '))
+            return true;
         prefix = *end == ':' ? end + 1 : end;
     }
     return false;
@@ -281,13 +283,13 @@ int mkdirat(int folder, const char* path, mode_t mode) {
 }
 
 // The mode is there only when a file may be made.
-#define TAKE_MODE(flags)                                      \
-    mode_t mode = 0;                                          \
-    if (((flags) & (O_CREAT | O_TMPFILE)) != 0) {             \
-        va_list rest;                                         \
-        va_start(rest, flags);                                \
-        mode = va_arg(rest, mode_t);                          \
-        va_end(rest);                                         \
+#define TAKE_MODE(flags)                          \
+    mode_t mode = 0;                              \
+    if (((flags) & (O_CREAT | O_TMPFILE)) != 0) { \
+        va_list rest;                             \
+        va_start(rest, flags);                    \
+        mode = va_arg(rest, mode_t);              \
+        va_end(rest);                             \
     }
 
 int open(const char* path, int flags, ...) {

@@ -72,7 +72,8 @@ TEST_F(Bits, FourThousandOfPacksAreAllReportedAndNeverReturnedAsData) {
         flip(files[file].first, byte, bit);
     }
     EXPECT_EQ(read_all(*repository, "all bits as they were"), 0U);
-    fmt::print("pack bits flipped: {}, reported: {}, of them needed by a read and refused: {}, wrong bytes returned: 0\n", flips, flips, refused);
+    fmt::print("pack bits flipped: {}, reported: {}, of them needed by a read and refused: {}, wrong bytes returned: 0\n", flips,
+               flips, refused);
 }
 
 TEST_F(Bits, EveryOneOfRecordsIsReported) {
@@ -84,7 +85,8 @@ TEST_F(Bits, EveryOneOfRecordsIsReported) {
         const RecordName name = record_from_path(path).value();
         for (size_t bit = 0; bit < std::filesystem::file_size(file) * 8; ++bit) {
             flip(file, bit / 8, bit % 8);
-            EXPECT_EQ(code_of([&] { decode_record(name, core.blobs->get(path, kRecordLimitBytes), core.keys, core.config.id); }), Code::damaged);
+            EXPECT_EQ(code_of([&] { decode_record(name, core.blobs->get(path, kRecordLimitBytes), core.keys, core.config.id); }),
+                      Code::damaged);
             if (bit % 61 == 0) {
                 const auto findings = check_repository(*repository, false, false, silent_);
                 ASSERT_EQ(findings.size(), 1U) << path << " bit " << bit;
@@ -172,7 +174,8 @@ TEST_F(Bits, EveryFileMayBeCutEmptiedDeletedOrSwapped) {
                 for (const Stored& one : stored_) verifier->add(ChunkKind::data, one.root, "stream");
                 auto findings = verifier->run(0, 1, silent_).findings;
                 for (const Finding& one : check_repository(*repository, true, false, silent_)) findings.push_back(one);
-                const bool same_bytes = harm.starts_with("swapped") && findings.empty() && refused == 0;  // two copies of one slot or config
+                const bool same_bytes =
+                    harm.starts_with("swapped") && findings.empty() && refused == 0;  // two copies of one slot or config
                 EXPECT_TRUE(!findings.empty() || same_bytes) << what;
                 ++outcomes[refused > 0 ? "data refused and reported" : same_bytes ? "the same bytes" : "harmless and listed"];
             } catch (const Error& error) {

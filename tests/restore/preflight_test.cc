@@ -37,7 +37,8 @@ TEST_F(Preflight, RefusesASourceThatTheSnapshotDoesNotHold) {
     snapshot_.manifest.sources[1].problem = ".env was not there";
     const Error error = error_of([&] { (void)wanted_sources(snapshot_, {}, true); });
     EXPECT_EQ(error.code(), Code::failed);
-    EXPECT_NE(std::string(error.what()).find("does not hold env: it was missing then: .env was not there"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("does not hold env: it was missing then: .env was not there"), std::string::npos)
+        << error.what();
     EXPECT_EQ(wanted_sources(snapshot_, {"docs"}, true).size(), 1u);
 }
 

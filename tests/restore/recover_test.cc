@@ -7,9 +7,7 @@ namespace {
 
 using Recover = RestoreTest;
 
-TEST_F(Recover, HasNothingToDoWithoutAJournal) {
-    EXPECT_EQ(recover(stack_, fs_, progress_).outcome, "nothing");
-}
+TEST_F(Recover, HasNothingToDoWithoutAJournal) { EXPECT_EQ(recover(stack_, fs_, progress_).outcome, "nothing"); }
 
 TEST_F(Recover, NamesADamagedJournalAndTouchesNothing) {
     JournalFile(fs_, dir_.at("state"), "test").save({});

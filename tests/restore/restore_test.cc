@@ -54,9 +54,9 @@ TEST_F(RestoreLive, DryRunListsEveryChangeAndWritesNothing) {
     for (const RestoreChange& change : result.changes) changes[change.source + "/" + change.path] = change.what;
     using What = RestoreChange::What;
     const std::map<std::string, What> expected = {
-        {"docs/docs", What::metadata},     {"docs/docs/a", What::replace},    {"docs/docs/a-too", What::replace}, {"docs/docs/deep/b", What::replace},
-        {"docs/docs/gone", What::add},     {"docs/docs/link", What::replace}, {"docs/docs/extra", What::remove},  {"env/.env", What::replace},
-        {"db/fake.db", What::replace}};
+        {"docs/docs", What::metadata},       {"docs/docs/a", What::replace}, {"docs/docs/a-too", What::replace},
+        {"docs/docs/deep/b", What::replace}, {"docs/docs/gone", What::add},  {"docs/docs/link", What::replace},
+        {"docs/docs/extra", What::remove},   {"env/.env", What::replace},    {"db/fake.db", What::replace}};
     EXPECT_EQ(changes, expected);
 }
 
@@ -171,7 +171,8 @@ TEST_F(RestoreLive, IsWhollyOldOrWhollyNewWhicheverCallFails) {
     const std::string saved = dir_.at("saved");
     ASSERT_EQ(std::system(("cp -a " + root() + " " + saved).c_str()), 0);
     std::map<std::string, int> outcomes;
-    for (const Call call : {Call::open, Call::create, Call::write, Call::sync, Call::rename, Call::remove, Call::make_dir, Call::sync_dir, Call::list}) {
+    for (const Call call : {Call::open, Call::create, Call::write, Call::sync, Call::rename, Call::remove, Call::make_dir,
+                            Call::sync_dir, Call::list}) {
         for (const bool for_good : {false, true}) {
             for (uint64_t nth = 1;; ++nth) {
                 fs_.fail(call, nth, for_good, nth % 2 == 0 ? ENOSPC : EIO);
@@ -180,7 +181,9 @@ TEST_F(RestoreLive, IsWhollyOldOrWhollyNewWhicheverCallFails) {
                 try {
                     for (const std::string& line : run(snapshot).problems) problems += line;
                 } catch (const Error& error) {
-                    outcome = error.code() == Code::failed ? "nothing changed" : error.code() == Code::rolled_back ? "rolled back" : "rollback incomplete";
+                    outcome = error.code() == Code::failed        ? "nothing changed"
+                              : error.code() == Code::rolled_back ? "rolled back"
+                                                                  : "rollback incomplete";
                     if (error.code() != Code::failed && error.code() != Code::rolled_back) {
                         EXPECT_EQ(error.code(), Code::rollback_incomplete) << error.what();
                         EXPECT_NE(error.hint(), "") << error.what();
@@ -188,19 +191,23 @@ TEST_F(RestoreLive, IsWhollyOldOrWhollyNewWhicheverCallFails) {
                 }
                 const bool failed = fs_.failures() > 0;
                 fs_.mend();
-                const std::string where = std::string(to_string(call)) + " " + std::to_string(nth) + (for_good ? " for good" : " once") + ": " + outcome;
+                const std::string where = std::string(to_string(call)) + " " + std::to_string(nth) +
+                                          (for_good ? " for good" : " once") + ": " + outcome;
                 TreeState left = live();
-                const size_t stages = std::erase_if(left, [](const auto& each) { return each.first.find("/.ingot-") != std::string::npos; });
+                const size_t stages =
+                    std::erase_if(left, [](const auto& each) { return each.first.find("/.ingot-") != std::string::npos; });
                 if (outcome == "restored") {
                     ASSERT_EQ(difference(left, then), "") << where;
-                    ASSERT_TRUE((stages == 0 && leftovers().empty()) || !problems.empty()) << where;  // what is left behind is named
+                    ASSERT_TRUE((stages == 0 && leftovers().empty()) || !problems.empty())
+                        << where;  // what is left behind is named
                 } else if (outcome != "rollback incomplete") {
                     ASSERT_EQ(difference(left, now), "") << where;
                 }
                 recover(stack_, fs_, progress_);
                 ASSERT_EQ(leftovers(), std::vector<std::string>{}) << where;
                 const TreeState after = live();
-                ASSERT_TRUE(difference(after, now).empty() || difference(after, then).empty()) << where << "\n" << difference(after, now);
+                ASSERT_TRUE(difference(after, now).empty() || difference(after, then).empty()) << where << "\n"
+                                                                                               << difference(after, now);
                 ++outcomes[outcome];
                 if (difference(after, then).empty()) {
                     std::filesystem::remove_all(root());

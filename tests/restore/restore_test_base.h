@@ -51,7 +51,8 @@ class FakeEngineDriver : public FilesDriver {
 public:
     using FilesDriver::FilesDriver;
     Facts open_artifact(const std::string& dir) override {
-        if (read_whole(join(dir, roots().front().listing_path)).starts_with("corrupt")) throw Error(Code::damaged, "the fake engine rejects it");
+        if (read_whole(join(dir, roots().front().listing_path)).starts_with("corrupt"))
+            throw Error(Code::damaged, "the fake engine rejects it");
         return {};
     }
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override {
@@ -115,7 +116,8 @@ protected:
         repository_ = Repository::open(real_filesystem(), dir_.at("repo"), {}, options);
     }
     template <class D>
-    void add(const std::string& name, const std::string& driver, std::vector<std::string> paths, std::vector<std::string> exclude = {}) {
+    void add(const std::string& name, const std::string& driver, std::vector<std::string> paths,
+             std::vector<std::string> exclude = {}) {
         SourceSpec spec;
         spec.name = name;
         spec.driver = driver;
@@ -184,7 +186,8 @@ protected:
         for (const std::string& top : {root(), dir_.at("state")}) {
             for (const auto& entry : std::filesystem::recursive_directory_iterator(top)) {
                 const std::string name = entry.path().filename().string();
-                if (name.starts_with(".ingot-") || name.starts_with("restore-") || name.ends_with(".journal") || name.starts_with(".tmp-")) {
+                if (name.starts_with(".ingot-") || name.starts_with("restore-") || name.ends_with(".journal") ||
+                    name.starts_with(".tmp-")) {
                     found.push_back(entry.path().string());
                 }
             }
@@ -206,7 +209,8 @@ inline int in_own_process(const std::string& test, const std::map<std::string, s
     const pid_t child = ::fork();
     if (child == 0) {
         for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
-        ::execl("/proc/self/exe", "restore_tests", "--gtest_also_run_disabled_tests", "--gtest_brief=1", ("--gtest_filter=" + test).c_str(), nullptr);
+        ::execl("/proc/self/exe", "restore_tests", "--gtest_also_run_disabled_tests", "--gtest_brief=1",
+                ("--gtest_filter=" + test).c_str(), nullptr);
         ::_exit(98);
     }
     int status = 0;

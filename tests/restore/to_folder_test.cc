@@ -11,7 +11,9 @@ namespace {
 class ToFolder : public RestoreTest {
 protected:
     ToFolder() : snapshot_(take()) {}
-    RestoreResult run_to(const std::string& to) { return restore_to_folder(*repository_, snapshot_, fs_, {.only = {}, .to = to}, progress_); }
+    RestoreResult run_to(const std::string& to) {
+        return restore_to_folder(*repository_, snapshot_, fs_, {.only = {}, .to = to}, progress_);
+    }
     Snapshot snapshot_;
 };
 
@@ -85,7 +87,8 @@ TEST_F(ToFolder, LeavesOutWhatIsLostAndSaysSo) {
     repository_.reset();
     std::filesystem::path biggest;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.at("repo/packs"))) {
-        if (entry.is_regular_file() && (biggest.empty() || entry.file_size() > std::filesystem::file_size(biggest))) biggest = entry.path();
+        if (entry.is_regular_file() && (biggest.empty() || entry.file_size() > std::filesystem::file_size(biggest)))
+            biggest = entry.path();
     }
     std::string bytes = read_whole(biggest.string());
     bytes[bytes.size() / 2] = static_cast<char>(~bytes[bytes.size() / 2]);

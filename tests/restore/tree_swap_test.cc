@@ -231,7 +231,9 @@ TEST(TreeSwap, StopsBeforeAFileThatSomeoneChangedSinceItWasCompared) {
         FAIL() << "swapped";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Code::failed);
-        EXPECT_NE(std::string(error.what()).find(scene.live + "/b was changed by someone else during the restore"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find(scene.live + "/b was changed by someone else during the restore"),
+                  std::string::npos)
+            << error.what();
     }
     swap.undo();
     scene.clean();
@@ -328,7 +330,9 @@ TEST(TreeSwap, RefusesALivePathThatIsReachedThroughASymlink) {
         FAIL() << "compared";
     } catch (const Error& error) {
         EXPECT_EQ(error.code(), Code::failed);
-        EXPECT_NE(std::string(error.what()).find("is reached through the symlink " + (scene.dir / "stack/way")), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("is reached through the symlink " + (scene.dir / "stack/way")),
+                  std::string::npos)
+            << error.what();
     }
 }
 
@@ -355,8 +359,9 @@ TEST(TreeSwap, MakesTheFoldersAboveARootAgainAndTakesThemAwayInTheUndo) {
 
 TEST(TreeSwap, RefusesHostileListings) {
     const std::vector<std::pair<std::string, EntryType>> hostile = {
-        {"data/..", EntryType::file},   {"data/../../x", EntryType::file},     {"data/./x", EntryType::file},     {"data//x", EntryType::file},
-        {"data/deep/x", EntryType::file}, {std::string("data/a\0b", 8), EntryType::file}, {"data/no", EntryType::hard_link}};
+        {"data/..", EntryType::file},     {"data/../../x", EntryType::file}, {"data/./x", EntryType::file},
+        {"data//x", EntryType::file},     {"data/deep/x", EntryType::file},  {std::string("data/a\0b", 8), EntryType::file},
+        {"data/no", EntryType::hard_link}};
     for (const auto& [path, type] : hostile) {
         Scene scene;
         scene.take();

@@ -83,10 +83,12 @@ TEST(Place, WritesManyFilesOfManyChunksWithFewDescriptors) {
     const rlimit few{64, before.rlim_max};
     ::setrlimit(RLIMIT_NOFILE, &few);
     Place place;
-    for (int i = 100; i < 400; ++i) place.add("f" + std::to_string(i), EntryType::file, std::string(12'000, static_cast<char>(i)));
+    for (int i = 100; i < 400; ++i)
+        place.add("f" + std::to_string(i), EntryType::file, std::string(12'000, static_cast<char>(i)));
     place.run({.metadata = true, .sync = true, .salvage = false});
     ::setrlimit(RLIMIT_NOFILE, &before);
-    for (int i = 100; i < 400; ++i) ASSERT_EQ(read_whole(place.dir / ("to/f" + std::to_string(i))), std::string(12'000, static_cast<char>(i)));
+    for (int i = 100; i < 400; ++i)
+        ASSERT_EQ(read_whole(place.dir / ("to/f" + std::to_string(i))), std::string(12'000, static_cast<char>(i)));
 }
 
 TEST(Place, SalvageLeavesOutWhatIsLostAndNamesIt) {

@@ -26,10 +26,18 @@ class FaultyWriteFile : public WriteFile {
 public:
     FaultyWriteFile(FaultyFileSystem& fs, std::unique_ptr<WriteFile> inner, std::string path)
         : fs_(fs), inner_(std::move(inner)), path_(std::move(path)) {}
-    void append(ByteView bytes) override { guarded(Call::write, [&] { inner_->append(bytes); }); }
-    void write_at(uint64_t offset, ByteView bytes) override { guarded(Call::write, [&] { inner_->write_at(offset, bytes); }); }
-    void set_size(uint64_t bytes) override { guarded(Call::write, [&] { inner_->set_size(bytes); }); }
-    void sync() override { guarded(Call::sync, [&] { inner_->sync(); }); }
+    void append(ByteView bytes) override {
+        guarded(Call::write, [&] { inner_->append(bytes); });
+    }
+    void write_at(uint64_t offset, ByteView bytes) override {
+        guarded(Call::write, [&] { inner_->write_at(offset, bytes); });
+    }
+    void set_size(uint64_t bytes) override {
+        guarded(Call::write, [&] { inner_->set_size(bytes); });
+    }
+    void sync() override {
+        guarded(Call::sync, [&] { inner_->sync(); });
+    }
     int fd() const override { return inner_->fd(); }
 
 private:
@@ -54,7 +62,8 @@ private:
 }  // namespace
 
 const char* to_string(Call call) {
-    static const char* const kNames[kCalls] = {"open", "read", "create", "write", "sync", "rename", "remove", "make_dir", "sync_dir", "list", "change"};
+    static const char* const kNames[kCalls] = {"open",   "read",     "create",   "write", "sync",  "rename",
+                                               "remove", "make_dir", "sync_dir", "list",  "change"};
     return kNames[static_cast<size_t>(call)];
 }
 

@@ -12,7 +12,19 @@
 
 namespace ingot::test {
 
-enum class Call : size_t { open, read, create, write, sync, rename, remove, make_dir, sync_dir, list, change };  // change: any that writes
+enum class Call : size_t {
+    open,
+    read,
+    create,
+    write,
+    sync,
+    rename,
+    remove,
+    make_dir,
+    sync_dir,
+    list,
+    change
+};  // change: any that writes
 inline constexpr size_t kCalls = 11;
 const char* to_string(Call call);
 

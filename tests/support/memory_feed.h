@@ -25,7 +25,8 @@ inline Bytes noise(size_t size, uint64_t seed) {
 
 // Reproducible bytes that do.
 inline Bytes prose(size_t size, uint64_t seed) {
-    static const char* const kWords[] = {"golden ", "snapshot ", "vector ", "index ", "restore ", "chunk ", "of ", "the ", "a ", "pack\n"};
+    static const char* const kWords[] = {"golden ", "snapshot ", "vector ", "index ", "restore ",
+                                         "chunk ",  "of ",       "the ",    "a ",     "pack\n"};
     std::mt19937_64 random(seed);
     Bytes out;
     while (out.size() < size) {

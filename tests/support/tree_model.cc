@@ -29,7 +29,8 @@ std::vector<std::string> sorted_names(const std::string& dir) {
     return names;
 }
 
-void describe(const std::string& path, const std::string& shown, bool with_inodes, std::map<ino_t, std::string>& first_names, TreeState& out) {
+void describe(const std::string& path, const std::string& shown, bool with_inodes, std::map<ino_t, std::string>& first_names,
+              TreeState& out) {
     const struct stat st = stat_of(path);
     const Metadata metadata = metadata_of(path);
     std::ostringstream text;
@@ -46,13 +47,14 @@ void describe(const std::string& path, const std::string& shown, bool with_inode
     }
     out[shown] = text.str();
     if (!S_ISDIR(st.st_mode)) return;
-    for (const std::string& name : sorted_names(path)) describe(path + "/" + name, shown + "/" + name, with_inodes, first_names, out);
+    for (const std::string& name : sorted_names(path))
+        describe(path + "/" + name, shown + "/" + name, with_inodes, first_names, out);
 }
 
 std::string random_name(std::mt19937_64& random) {
-    static const std::vector<std::string> kNames = {"a",        "b",         "c.txt",      "model.bin", ".env",           "new\nline", "spa ce",
-                                                    "\xff\xfe", "a.b",       "a-b",        "-rf",       "\xc3\xa4pfel",   "x",         "y",
-                                                    "z",        "index.pkl", "index.faiss", "*",         "back\\slash"};
+    static const std::vector<std::string> kNames = {
+        "a", "b", "c.txt", "model.bin", ".env",        "new\nline", "spa ce",     "\xff\xfe", "a.b", "a-b", "-rf", "\xc3\xa4pfel",
+        "x", "y", "z",     "index.pkl", "index.faiss", "*",         "back\\slash"};
     return kNames[random() % kNames.size()];
 }
 
@@ -72,7 +74,9 @@ void random_metadata(const std::string& path, std::mt19937_64& random) {
         ::chmod(path.c_str(), S_ISDIR(st.st_mode) ? (random() % 2 ? 0755 : 0700) : modes[random() % std::size(modes)]);
         if (random() % 5 == 0 && !S_ISFIFO(st.st_mode)) (void)!::lsetxattr(path.c_str(), "user.note", "kept", 4, 0);
     }
-    const timespec times[2] = {{0, UTIME_OMIT}, {static_cast<time_t>(1'600'000'000 + random() % 100'000'000), static_cast<long>(random() % 1'000'000'000)}};
+    const timespec times[2] = {
+        {0, UTIME_OMIT},
+        {static_cast<time_t>(1'600'000'000 + random() % 100'000'000), static_cast<long>(random() % 1'000'000'000)}};
     ::utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW);
 }
 
@@ -93,7 +97,8 @@ void make_random_entry(const std::string& top, const std::string& path, std::mt1
         case 1:
             if (depth > 0) {
                 ::mkdir(path.c_str(), 0755);
-                for (size_t i = random() % 5; i > 0; --i) make_random_entry(top, path + "/" + random_name(random), random, depth - 1);
+                for (size_t i = random() % 5; i > 0; --i)
+                    make_random_entry(top, path + "/" + random_name(random), random, depth - 1);
             }
             break;
         case 2:
@@ -232,7 +237,8 @@ void MemoryContent::read(const std::function<std::optional<ReadRequest>()>& next
     std::shuffle(deliveries.begin(), deliveries.end(), std::mt19937_64(deliveries.size()));
     std::exception_ptr failure;
     const auto deliver = [&](size_t from) {
-        for (size_t i = from; i < deliveries.size(); i += 2) sink.write(deliveries[i].cookie, deliveries[i].offset, view_of(*deliveries[i].chunk));
+        for (size_t i = from; i < deliveries.size(); i += 2)
+            sink.write(deliveries[i].cookie, deliveries[i].offset, view_of(*deliveries[i].chunk));
     };
     std::thread other([&] {
         try {
@@ -260,7 +266,8 @@ void MemoryContent::walk(const StreamRoot& root, const std::function<bool(const 
 std::vector<ListedEntry> listing_of(const std::string& dir, const std::string& name, MemoryContent& content) {
     std::vector<ListedEntry> out;
     std::map<ino_t, std::string> first_names;
-    const std::function<void(const std::string&, const std::string&)> list = [&](const std::string& path, const std::string& shown) {
+    const std::function<void(const std::string&, const std::string&)> list = [&](const std::string& path,
+                                                                                 const std::string& shown) {
         const struct stat st = stat_of(path);
         if (S_ISSOCK(st.st_mode)) return;
         const Metadata metadata = metadata_of(path);

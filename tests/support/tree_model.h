@@ -1,4 +1,5 @@
-// Trees on the disk, for tests of restores: random ones, what a driver would list of them, and all that can be told apart of them.
+// Trees on the disk, for tests of restores: random ones, what a driver would list of them, and all that can be told apart of
+// them.
 #pragma once
 
 #include <functional>
