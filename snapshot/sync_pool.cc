@@ -16,29 +16,29 @@ SyncPool::~SyncPool() {
         ending_ = true;
         waiting_.clear();
     }
-    changed_.notify_all();
+    work_.notify_all();
     for (std::thread& thread : threads_) thread.join();
 }
 
 void SyncPool::add(std::unique_ptr<WriteFile> file, std::string folder) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return waiting_.size() < kWaiting || failure_; });
+    room_.wait(lock, [this] { return waiting_.size() < kWaiting || failure_; });
     if (failure_) std::rethrow_exception(failure_);
     waiting_.push_back({std::move(file), std::move(folder)});
     if (threads_.size() < kThreads && threads_.size() < busy_ + waiting_.size()) threads_.emplace_back([this] { work(); });
-    changed_.notify_all();
+    work_.notify_one();
 }
 
 void SyncPool::finish() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return (waiting_.empty() && busy_ == 0) || failure_; });
+    room_.wait(lock, [this] { return (waiting_.empty() && busy_ == 0) || failure_; });
     if (failure_) std::rethrow_exception(failure_);
 }
 
 void SyncPool::work() {
     std::unique_lock lock(mutex_);
     for (;;) {
-        changed_.wait(lock, [this] { return !waiting_.empty() || ending_; });
+        work_.wait(lock, [this] { return !waiting_.empty() || ending_; });
         if (ending_) return;
         Waiting next = std::move(waiting_.front());
         waiting_.pop_front();
@@ -56,7 +56,8 @@ void SyncPool::work() {
         lock.lock();
         --busy_;
         if (failure && !failure_) failure_ = failure;
-        changed_.notify_all();
+        // Those who add wait for half of the room, not for each place of it.
+        if (waiting_.size() <= kWaiting / 2 || failure_) room_.notify_all();
     }
 }
 
