@@ -1,5 +1,7 @@
 #include "restore/record_spool.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace ingot {
@@ -23,7 +25,7 @@ Bytes RecordSpool::read(size_t number) const {
     const uint64_t from = number == 0 ? 0 : ends_.at(number - 1);
     Bytes out(ends_.at(number) - from);
     if (from >= flushed_bytes_) {
-        std::memcpy(out.data(), pending_.data() + (from - flushed_bytes_), out.size());
+        std::copy_n(pending_.begin() + static_cast<ptrdiff_t>(from - flushed_bytes_), out.size(), out.begin());
     } else if (spool_.read_at(from, out) != out.size()) {
         throw Error(Code::failed, "a spool is shorter than what was written to it");
     }

@@ -39,8 +39,8 @@ private:
     void work();
 
     std::mutex mutex_;
-    std::condition_variable work_;   // there is something to sync, or no more will come
-    std::condition_variable room_;   // there is less waiting than there was
+    std::condition_variable work_;  // there is something to sync, or no more will come
+    std::condition_variable room_;  // there is less waiting than there was
     std::deque<Waiting> waiting_;
     size_t busy_ = 0;
     bool ending_ = false;

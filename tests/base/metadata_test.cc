@@ -3,13 +3,13 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "../drivers/scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
 
 TEST(Metadata, ReadsModeOwnerTimeAndAttributesSorted) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "a", "x");
     ASSERT_EQ(::chmod((scratch / "a").c_str(), 0640), 0);
     ASSERT_EQ(::lsetxattr((scratch / "a").c_str(), "user.b", "2", 1, 0), 0);
@@ -24,7 +24,7 @@ TEST(Metadata, ReadsModeOwnerTimeAndAttributesSorted) {
 }
 
 TEST(Metadata, LargeAttributesAreReadWhole) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "a", "x");
     const std::string value(3000, 'v');
     ASSERT_EQ(::lsetxattr((scratch / "a").c_str(), "user.large", value.data(), value.size(), 0), 0);
@@ -32,14 +32,14 @@ TEST(Metadata, LargeAttributesAreReadWhole) {
 }
 
 TEST(Metadata, NothingThereIsNotFound) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     EXPECT_EQ(error_of([&] { metadata_of(scratch / "a"); }).code(), Code::not_found);
     put(scratch / "f", "");
     EXPECT_EQ(error_of([&] { stat_of(scratch / "f/below"); }).code(), Code::not_found);
 }
 
 TEST(Metadata, ApplyMakesThemEqualAndRemovesOtherAttributes) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "a", "x");
     put(scratch / "b", "x");
     ASSERT_EQ(::lsetxattr((scratch / "b").c_str(), "user.other", "2", 1, 0), 0);
@@ -53,7 +53,7 @@ TEST(Metadata, ApplyMakesThemEqualAndRemovesOtherAttributes) {
 
 TEST(Metadata, AChangeOfOwnerDoesNotLoseTheSetUserIdBit) {
     if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "a", "x");
     Metadata wish = metadata_of(scratch / "a");
     wish.uid = wish.gid = 65534;
@@ -63,7 +63,7 @@ TEST(Metadata, AChangeOfOwnerDoesNotLoseTheSetUserIdBit) {
 }
 
 TEST(Metadata, SymlinksAreNotFollowed) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "target", "x");
     const Metadata before = metadata_of(scratch / "target");
     ASSERT_EQ(::symlink("target", (scratch / "link").c_str()), 0);
@@ -75,7 +75,7 @@ TEST(Metadata, SymlinksAreNotFollowed) {
 }
 
 TEST(Metadata, WhatCannotBeSetIsOneLineEach) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "a", "x");
     Metadata wish = metadata_of(scratch / "a");
     wish.xattrs = {{"nonsense.name", "v"}};

@@ -75,7 +75,7 @@ protected:
         return out;
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
     std::unique_ptr<SourceFixture> fixture_;
     SourceSpec spec_;

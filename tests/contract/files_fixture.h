@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "../drivers/scratch_folder.h"
 #include "driver_contract.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 

@@ -1,6 +1,6 @@
 #include "drivers/env.h"
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -16,7 +16,7 @@ protected:
         return EnvDriver(spec);
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
 };
 

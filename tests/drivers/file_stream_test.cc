@@ -1,7 +1,7 @@
 #include "drivers/file_stream.h"
 
 #include "drivers/tree_walk.h"
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -19,7 +19,7 @@ protected:
         return FileStream(std::move(file), opened, [this] { ++settled_; });
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string path_ = scratch_ / "file";
     int settled_ = 0;
 };

@@ -2,7 +2,7 @@
 
 #include <sys/wait.h>
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -19,7 +19,7 @@ protected:
         return FilesDriver(spec);
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
 };
 

@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
 
 TEST(FolderNames, AreSortedAsBytes) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     for (const char* name : {"b", "a b", "a", "\xff", "Z", "a\nb"}) put(scratch / name, "");
     const int fd = ::open(scratch.path().c_str(), O_RDONLY | O_DIRECTORY);
     FolderNames names;
@@ -27,7 +27,7 @@ TEST(FolderNames, AreSortedAsBytes) {
 }
 
 TEST(FolderNames, WhatIsNoFolderIsAnErrorNumber) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "f", "");
     const int fd = ::open((scratch / "f").c_str(), O_RDONLY);
     FolderNames names;

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -32,7 +32,7 @@ bool locked_for_others(const std::string& path) {
 }
 
 TEST(LockedInodes, ALockSurvivesTheCloseOfAnotherDescriptorOfItsFile) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "db", "x");
     const int holder = open_file(scratch / "db");
     struct flock lock {};
@@ -50,7 +50,7 @@ TEST(LockedInodes, ALockSurvivesTheCloseOfAnotherDescriptorOfItsFile) {
 }
 
 TEST(LockedInodes, TheLastHoldEndsIt) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "db", "x");
     auto first = std::make_unique<LockedInodes>(std::vector<InodeName>{inode_of(scratch / "db")});
     auto second = std::make_unique<LockedInodes>(std::vector<InodeName>{inode_of(scratch / "db")});
@@ -63,7 +63,7 @@ TEST(LockedInodes, TheLastHoldEndsIt) {
 }
 
 TEST(LockedInodes, OtherFilesAreClosedAtOnce) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     put(scratch / "db", "x");
     put(scratch / "other", "x");
     const LockedInodes held({inode_of(scratch / "db")});

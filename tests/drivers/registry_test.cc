@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {

@@ -1,6 +1,6 @@
 #include "drivers/source_paths.h"
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {

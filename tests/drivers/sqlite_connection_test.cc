@@ -6,7 +6,7 @@ namespace ingot {
 namespace {
 
 TEST(SqliteConnection, DoesNotCreateAndSaysWhatIsWrong) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     const Error error = error_of([&] { SqliteConnection(scratch / "gone", SqliteConnection::Use::live, 0, Code::source); });
     EXPECT_EQ(error.code(), Code::source);
     EXPECT_FALSE(error.hint().empty());
@@ -14,7 +14,7 @@ TEST(SqliteConnection, DoesNotCreateAndSaysWhatIsWrong) {
 }
 
 TEST(SqliteConnection, ReadsNumbersAndTextsUnderItsOwnCode) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     make_database(scratch / "db", "wal", 5);
     SqliteConnection connection(scratch / "db", SqliteConnection::Use::live, 0, Code::damaged);
     EXPECT_EQ(connection.integer("SELECT count(*) FROM chunks"), 5);
@@ -25,7 +25,7 @@ TEST(SqliteConnection, ReadsNumbersAndTextsUnderItsOwnCode) {
 }
 
 TEST(SqliteConnection, LeavesTheWalOfTheApplicationAsItIs) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     make_database(scratch / "db", "wal", 5);
     ASSERT_TRUE(killed([&] {
         App app(scratch / "db");
@@ -39,7 +39,7 @@ TEST(SqliteConnection, LeavesTheWalOfTheApplicationAsItIs) {
 }
 
 TEST(SqliteConnection, NamesTheProgramThatHoldsTheLock) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     make_database(scratch / "db", "delete", 5);
     int ready[2], done[2];
     ASSERT_EQ(::pipe(ready), 0);

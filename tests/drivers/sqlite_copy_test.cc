@@ -11,7 +11,7 @@ namespace {
 
 class SqliteCopyTest : public testing::Test {
 protected:
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string live_ = scratch_ / "live.db";
     std::string from_ = scratch_ / "from.db";
 };

@@ -21,7 +21,7 @@ protected:
         return error.what();
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string path_ = scratch_ / "db";
 };
 

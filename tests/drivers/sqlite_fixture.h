@@ -7,7 +7,7 @@
 #include <atomic>
 #include <thread>
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 
@@ -70,7 +70,7 @@ inline std::string content_of(const std::string& path) {
 }
 
 // The same of bytes that a pin delivered.
-inline std::string content_of_bytes(const ScratchFolder& scratch, const std::string& bytes) {
+inline std::string content_of_bytes(const TestFolder& scratch, const std::string& bytes) {
     const std::string folder = scratch.folder("delivered");
     for (const char* suffix : {"", "-wal", "-shm", "-journal"}) std::remove((folder + "/db" + suffix).c_str());
     put(folder + "/db", bytes);

@@ -26,7 +26,7 @@ protected:
         return make_sqlite_target(spec, {.listing_path = "app.db", .live_path = live_});
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string live_ = scratch_ / "live/app.db";
     std::string wanted_;
 };

@@ -22,7 +22,7 @@ protected:
         return SqliteDriver(spec);
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
     std::string db_ = root_ + "/app.db";
 };

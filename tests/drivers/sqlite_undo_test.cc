@@ -9,7 +9,7 @@ class SqliteUndoTest : public testing::Test {
 protected:
     SqliteUndo undo() { return {real_filesystem(), scratch_ / "work", live_}; }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string live_ = scratch_ / "live/app.db";
 };
 

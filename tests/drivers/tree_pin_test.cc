@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "drivers/files.h"
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -28,7 +28,7 @@ protected:
         return driver_->pin();
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
     std::unique_ptr<FilesDriver> driver_;
 };

@@ -1,12 +1,12 @@
 #include "drivers/tree_record.h"
 
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
 
 TEST(TreeRecord, ComesBackAsItWasWritten) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     Spool spool(scratch.path());
     TreeRecordWriter writer(spool);
     TreeRecord file;
@@ -48,7 +48,7 @@ TEST(TreeRecord, ComesBackAsItWasWritten) {
 }
 
 TEST(TreeRecord, ManyBlocksKeepTheirOrder) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     Spool spool(scratch.path());
     TreeRecordWriter writer(spool);
     constexpr int kRecords = 20'000;
@@ -68,7 +68,7 @@ TEST(TreeRecord, ManyBlocksKeepTheirOrder) {
 }
 
 TEST(TreeRecord, AnEmptySpoolHoldsNone) {
-    const ScratchFolder scratch;
+    const TestFolder scratch;
     const Spool spool(scratch.path());
     EXPECT_FALSE(TreeRecordReader(spool).next());
 }

@@ -4,7 +4,7 @@
 #include <sys/un.h>
 
 #include "base/metadata.h"
-#include "scratch_folder.h"
+#include "tests/drivers/test_folder.h"
 
 namespace ingot {
 namespace {
@@ -42,7 +42,7 @@ protected:
         return out;
     }
 
-    ScratchFolder scratch_;
+    TestFolder scratch_;
     std::string root_ = scratch_.folder("stack");
 };
 

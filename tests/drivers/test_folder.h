@@ -18,16 +18,16 @@
 
 namespace ingot {
 
-class ScratchFolder {
+class TestFolder {
 public:
-    ScratchFolder() {
+    TestFolder() {
         const char* base = std::getenv("TMPDIR");
         path_ = std::string(base != nullptr ? base : "/tmp") + "/ingot-test-XXXXXX";
         if (::mkdtemp(path_.data()) == nullptr) std::abort();
     }
-    ScratchFolder(const ScratchFolder&) = delete;
-    ScratchFolder& operator=(const ScratchFolder&) = delete;
-    ~ScratchFolder() {
+    TestFolder(const TestFolder&) = delete;
+    TestFolder& operator=(const TestFolder&) = delete;
+    ~TestFolder() {
         try {
             remove_tree(real_filesystem(), path_);
         } catch (const Error&) {
