@@ -15,9 +15,11 @@ namespace ingot {
 
 // How a section may be cut into chunks.
 enum class Cut : uint8_t {
-    cdc,     // by content (FastCDC over a keyed gear table)
-    blocks,  // every element_bytes * elements_per_block bytes, counted from the section's start
-    whole,   // as one chunk where it is at most a chunk's limit (store/cut.h), else as cdc
+    cdc,       // by content (FastCDC over a keyed gear table)
+    blocks,    // every element_bytes * elements_per_block bytes, counted from the section's start
+    whole,     // as one chunk where it is at most a chunk's limit (store/cut.h), else as cdc
+    elements,  // by content, but only between elements, on average every elements_per_block of them: one element more or less
+               // in the middle of a vector array changes one chunk, and a vector is never cut apart
 };
 
 // What the bytes are, for compression. Chunks of different classes never share a segment.
@@ -30,13 +32,17 @@ struct Section {
     uint64_t length_bytes = kToEnd;
     Cut cut = Cut::cdc;
     uint32_t element_bytes = 1;
-    uint32_t elements_per_block = 0;  // only for Cut::blocks
+    uint32_t elements_per_block = 0;  // for Cut::blocks, exactly; for Cut::elements, on average
     Content content = Content::bytes;
 
     static Section cdc() { return {}; }
     static Section blocks(uint64_t length_bytes, uint32_t element_bytes, uint32_t elements_per_block,
                           Content content = Content::bytes) {
         return {length_bytes, Cut::blocks, element_bytes, elements_per_block, content};
+    }
+    static Section elements(uint64_t length_bytes, uint32_t element_bytes, uint32_t average_elements,
+                            Content content = Content::bytes) {
+        return {length_bytes, Cut::elements, element_bytes, average_elements, content};
     }
 };
 

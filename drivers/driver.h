@@ -70,7 +70,8 @@ public:
     virtual ~Pin() = default;
 
     virtual PinMoment moment() const = 0;
-    // How long this source's own writers were kept from committing by the pin itself (a lock held while copying).
+    // How long this source's own writers were kept from committing by the pin itself: a lock or lease held while copying. Asked
+    // after the last stream was stored, because a lease may be given up only while streams are read.
     virtual int64_t writers_blocked_ms() const { return 0; }
 
     // The next entry in listing order, or nothing. Entries may be found to have changed only while their bytes are read.
@@ -139,6 +140,10 @@ public:
     // False: this kind of source has no engine to be opened with, and reading its bytes back proves all there is to prove;
     // open_artifact() is then not called when a snapshot is made golden, so that large trees are not copied for nothing.
     virtual bool artifact_needs_files() const { return true; }
+
+    // Called by a restore once every target was swapped, and again once they were swapped back: the engine takes notice of its new
+    // files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it rejects them: the restore is then taken back.
+    virtual void activate() {}
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
     virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {
