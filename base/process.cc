@@ -26,6 +26,8 @@ constexpr int64_t kTermGraceMs = 1000;
 constexpr int64_t kDrainMs = 200;
 // How often a kernel without pidfd_open is asked whether the child has ended.
 constexpr int64_t kTickMs = 5;
+// How often Command::stop_when is asked.
+constexpr int64_t kStopTickMs = 100;
 
 class Fd {
 public:
@@ -179,22 +181,16 @@ private:
     siginfo_t info_{};
 };
 
-// Reads what is there. Closes the pipe at its end.
-void read_some(Fd& from, std::string& into, size_t limit) {
-    std::array<char, 65536> buffer;
-    const ssize_t n = ::read(from.get(), buffer.data(), buffer.size());
-    if (n > 0) {
-        into.append(buffer.data(), std::min(static_cast<size_t>(n), limit - std::min(limit, into.size())));
-    } else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
-        from.close();
-    }
+std::string last_line(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
+    const size_t newline = text.find_last_of('\n');
+    return printable(newline == std::string::npos ? text : text.substr(newline + 1));
 }
 
-void write_some(Fd& to, std::string_view& input) {
-    const ssize_t n = ::write(to.get(), input.data(), input.size());
-    if (n > 0) input.remove_prefix(static_cast<size_t>(n));
-    // A child that does not read all of its input has its reasons, and its exit status tells them.
-    if (input.empty() || (n < 0 && errno != EINTR && errno != EAGAIN)) to.close();
+// Keeps the last `limit` bytes; the front is cut off now and then, not each time.
+void keep_end(std::string& text, std::span<const char> more, size_t limit) {
+    text.append(more.data(), more.size());
+    if (text.size() > 2 * limit) text.erase(0, text.size() - limit);
 }
 
 // The conversation with one child, from its start to its end.
@@ -207,7 +203,8 @@ public:
           out_(std::move(out)),
           err_(std::move(err)),
           input_(command.input),
-          deadline_ns_(mono_now_ns() + command.limit_ms * 1'000'000) {
+          deadline_ns_(mono_now_ns() + command.limit_ms * 1'000'000),
+          printed_ns_(mono_now_ns()) {
         for (const Fd* fd : {&in_, &out_, &err_}) {
             if (fd->get() >= 0) ::fcntl(fd->get(), F_SETFL, O_NONBLOCK);
         }
@@ -215,39 +212,92 @@ public:
     }
 
     void run(CommandResult& result) {
-        while (!child_.ended()) {
-            if (mono_now_ns() >= deadline_ns_) end_group();
-            exchange(deadline_ns_, result);
+        while (!child_.ended() || output_is_awaited()) {
+            if (mono_now_ns() >= until_ns() || stop_asked()) end_group();
+            exchange(until_ns(), result);
         }
         const int64_t drain_until = mono_now_ns() + kDrainMs * 1'000'000;
         while ((out_.get() >= 0 || err_.get() >= 0) && mono_now_ns() < drain_until) exchange(drain_until, result);
-        if (killed_) {
-            child_.kill_group(SIGKILL);  // those of the group that outlived SIGTERM
-            throw Error(Code::failed,
-                        fmt::format("{} ran longer than {} and was ended", shown(command_), human_duration(command_.limit_ms)));
+        if (result.err.size() > command_.output_limit_bytes) {
+            result.err.erase(0, result.err.size() - command_.output_limit_bytes);
         }
+        if (kills_ == 0) return;
+        child_.kill_group(SIGKILL);  // those of the group that outlived SIGTERM
+        const std::string line = last_line(result.err);
+        throw Error(stopped_ ? Code::interrupted : Code::failed,
+                    fmt::format("{} {}{}{}", shown(command_), reason_, line.empty() ? "" : "; it had said: ", line));
     }
 
 private:
+    // Its reader was promised all of the output. What still holds it open after SIGKILL left the group, and is waited for no
+    // more.
+    bool output_is_awaited() { return command_.output_to && out_.get() >= 0 && (kills_ < 2 || mono_now_ns() < until_ns()); }
+
+    int64_t idle_until_ns() const {
+        return command_.idle_limit_ms > 0 ? printed_ns_ + command_.idle_limit_ms * 1'000'000 : INT64_MAX;
+    }
+    int64_t until_ns() const { return kills_ > 0 ? deadline_ns_ : std::min(deadline_ns_, idle_until_ns()); }
+    bool stop_asked() const { return kills_ == 0 && command_.stop_when && command_.stop_when(); }
+
     // TERM the first time, KILL the second.
     void end_group() {
-        child_.kill_group(killed_ ? SIGKILL : SIGTERM);
-        killed_ = true;
+        if (kills_ == 0) {
+            stopped_ = stop_asked();
+            if (stopped_) {
+                reason_ = "was ended: interrupted";
+            } else if (child_.ended()) {
+                reason_ = "ended, but left something in the background that held its output open, and was ended too";
+            } else if (mono_now_ns() >= deadline_ns_) {
+                reason_ = fmt::format("ran longer than {} and was ended", human_duration(command_.limit_ms));
+            } else {
+                reason_ = fmt::format("printed nothing for {} and was ended", human_duration(command_.idle_limit_ms));
+            }
+        }
+        child_.kill_group(kills_ == 0 ? SIGTERM : SIGKILL);
+        ++kills_;
         deadline_ns_ = mono_now_ns() + kTermGraceMs * 1'000'000;
     }
 
-    void exchange(int64_t until_ns, CommandResult& result) {
+    void exchange(int64_t end_ns, CommandResult& result) {
         const bool alive = !child_.ended();
         std::array<pollfd, 4> fds = {{{in_.get(), POLLOUT, 0},
                                       {out_.get(), POLLIN, 0},
                                       {err_.get(), POLLIN, 0},
                                       {alive ? child_.pidfd() : -1, POLLIN, 0}}};
-        int64_t wait_ms = std::clamp<int64_t>((until_ns - mono_now_ns() + 999'999) / 1'000'000, 0, 60'000);
+        int64_t wait_ms = std::clamp<int64_t>((end_ns - mono_now_ns() + 999'999) / 1'000'000, 0, 60'000);
+        if (command_.stop_when) wait_ms = std::min(wait_ms, kStopTickMs);
         if (alive && child_.pidfd() < 0) wait_ms = std::min(wait_ms, kTickMs);
         if (::poll(fds.data(), fds.size(), static_cast<int>(wait_ms)) <= 0) return;
-        if (fds[0].revents != 0) write_some(in_, input_);
-        if (fds[1].revents != 0) read_some(out_, result.out, command_.output_limit_bytes);
-        if (fds[2].revents != 0) read_some(err_, result.err, command_.output_limit_bytes);
+        if (fds[0].revents != 0) write_some();
+        if (fds[1].revents != 0) take_output(read_some(out_), result);
+        if (fds[2].revents != 0) keep_end(result.err, read_some(err_), command_.output_limit_bytes);
+    }
+
+    void take_output(std::span<const char> bytes, CommandResult& result) const {
+        if (command_.output_to) {
+            if (!bytes.empty()) command_.output_to({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()});
+            return;
+        }
+        const size_t room = command_.output_limit_bytes - std::min(command_.output_limit_bytes, result.out.size());
+        result.out.append(bytes.data(), std::min(bytes.size(), room));
+    }
+
+    // What is there, until the next call. Closes the pipe at its end.
+    std::span<const char> read_some(Fd& from) {
+        const ssize_t n = ::read(from.get(), buffer_.data(), buffer_.size());
+        if (n > 0) {
+            printed_ns_ = mono_now_ns();
+            return std::span<const char>(buffer_).first(static_cast<size_t>(n));
+        }
+        if (n == 0 || (errno != EINTR && errno != EAGAIN)) from.close();
+        return {};
+    }
+
+    void write_some() {
+        const ssize_t n = ::write(in_.get(), input_.data(), input_.size());
+        if (n > 0) input_.remove_prefix(static_cast<size_t>(n));
+        // A child that does not read all of its input has its reasons, and its exit status tells them.
+        if (input_.empty() || (n < 0 && errno != EINTR && errno != EAGAIN)) in_.close();
     }
 
     const Command& command_;
@@ -255,14 +305,12 @@ private:
     Fd in_, out_, err_;
     std::string_view input_;
     int64_t deadline_ns_;
-    bool killed_ = false;
+    int64_t printed_ns_;  // when it was last heard of
+    int kills_ = 0;
+    bool stopped_ = false;
+    std::string reason_;
+    std::array<char, 65536> buffer_;
 };
-
-std::string last_line(std::string text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == '\r' || text.back() == ' ')) text.pop_back();
-    const size_t newline = text.find_last_of('\n');
-    return printable(newline == std::string::npos ? text : text.substr(newline + 1));
-}
 
 }  // namespace
 
@@ -279,7 +327,8 @@ CommandResult run(const Command& command) {
     CommandResult result;
     Pipe in, out, err;
     const PipeSignalHeld held;
-    Child child(spawn(command, in.read.get(), out.write.get(), err.write.get()));
+    const bool from_file = command.input_fd >= 0;
+    Child child(spawn(command, from_file ? command.input_fd : in.read.get(), out.write.get(), err.write.get()));
     in.read.close();
     out.write.close();
     err.write.close();

@@ -1,11 +1,13 @@
 // Running other programs: hooks, version commands, engines' tools.
 //
 // A child gets no descriptors but its three, a process group of its own (so that a time limit ends all of it), and the
-// environment given. Secrets are never put on a command line.
-// Thread safety: any thread. Errors: Error{failed} when it cannot be started or outlives its limit; its exit status is a result.
+// environment given. Secrets are never put on a command line. Both outputs are always read, so that none can block it.
+// Thread safety: any thread. Errors: Error{failed} when it cannot be started or outlives a limit; its exit status is a result.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +19,16 @@ struct Command {
     std::string folder;                                            // working directory; empty: this process's
     std::vector<std::pair<std::string, std::string>> environment;  // added to this process's
     int64_t limit_ms = 60'000;
-    size_t output_limit_bytes = 1 << 20;  // of each; the rest is read and dropped
-    std::string input;                    // written to its standard input
+    // Of its output the first bytes are kept, of its error output the last, where the reason stands; the rest is dropped.
+    size_t output_limit_bytes = 1 << 20;
+    std::string input;  // written to its standard input
+    // In place of `input`: a file that it reads itself, from where its offset stands. Borrowed for the call.
+    int input_fd = -1;
+    // In place of CommandResult::out: gets the output as it comes; what it throws ends the group. The run then lasts until the
+    // output ends, because what the command left in the background may still be writing.
+    std::function<void(std::span<const uint8_t>)> output_to;
+    int64_t idle_limit_ms = 0;        // ended when it printed nothing on either output for so long; 0: no such limit
+    std::function<bool()> stop_when;  // asked several times a second; true ends it: Error{interrupted}
 
     // "/bin/sh -c text": what a config's command line is.
     static Command shell(std::string text, std::string folder);

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -23,14 +25,16 @@ int open_descriptors() {
     return n;
 }
 
-Code code_of(const Command& command) {
+Error error_of(const Command& command) {
     try {
         run(command);
     } catch (const Error& error) {
-        return error.code();
+        return error;
     }
-    return Code::usage;
+    return {Code::usage, "no Error was thrown"};
 }
+
+Code code_of(const Command& command) { return error_of(command).code(); }
 
 TEST(Process, ReturnsOutputAndStatus) {
     const CommandResult result = run(Command::shell("echo out; echo err >&2; exit 3", ""));
@@ -71,6 +75,82 @@ TEST(Process, DropsOutputBeyondTheLimit) {
     EXPECT_EQ(result.status, 0);
     EXPECT_EQ(result.out.size(), 1000u);
     EXPECT_EQ(result.err.size(), 1000u);
+}
+
+TEST(Process, KeepsTheEndOfTheErrorOutputWhereTheReasonStands) {
+    Command command = Command::shell("seq 1 100000 >&2; echo 'the reason' >&2", "");
+    command.output_limit_bytes = 1000;
+    const CommandResult result = run(command);
+    EXPECT_EQ(result.err.size(), 1000u);
+    EXPECT_TRUE(result.err.ends_with("100000\nthe reason\n")) << result.err;
+}
+
+TEST(Process, ReadsItsInputFromAFileByItself) {
+    FILE* file = std::tmpfile();
+    std::fputs("skipped, taken", file);
+    std::fflush(file);
+    ::lseek(::fileno(file), 9, SEEK_SET);
+    Command command;
+    command.argv = {"cat"};
+    command.input_fd = ::fileno(file);
+    EXPECT_EQ(run(command).out, "taken");
+    std::fclose(file);
+}
+
+TEST(Process, HandsOverOutputOfAnySizeAsItComes) {
+    Command command = Command::shell("head -c 5000000 /dev/zero; echo end >&2", "");
+    size_t handed = 0;
+    command.output_to = [&](std::span<const uint8_t> bytes) { handed += bytes.size(); };
+    const CommandResult result = run(command);
+    EXPECT_EQ(handed, 5'000'000u);
+    EXPECT_TRUE(result.out.empty());
+    EXPECT_EQ(result.err, "end\n");
+}
+
+TEST(Process, ReadsOutputToItsEndWhoeverWritesIt) {
+    Command command = Command::shell("(sleep 0.5; echo late) & echo early", "");
+    std::string handed;
+    command.output_to = [&](std::span<const uint8_t> bytes) { handed.append(bytes.begin(), bytes.end()); };
+    EXPECT_EQ(run(command).status, 0);
+    EXPECT_EQ(handed, "early\nlate\n");
+}
+
+TEST(Process, EndsWhatIsLeftInTheBackgroundWithTheOutputOpen) {
+    Command command = Command::shell("sleep 30 & echo early", "");
+    command.idle_limit_ms = 300;
+    command.output_to = [](std::span<const uint8_t>) {};
+    const int64_t before = mono_now_ns();
+    const Error error = error_of(command);
+    EXPECT_EQ(error.code(), Code::failed);
+    EXPECT_NE(std::string(error.what()).find("left something in the background"), std::string::npos) << error.what();
+    EXPECT_LT(mono_now_ns() - before, 5'000'000'000);
+}
+
+TEST(Process, AReaderThatThrowsEndsTheGroup) {
+    Command command = Command::shell("yes", "");
+    command.output_to = [](std::span<const uint8_t>) { throw Error(Code::damaged, "enough"); };
+    EXPECT_EQ(code_of(command), Code::damaged);
+}
+
+TEST(Process, EndsWhatPrintsNothingForTooLong) {
+    Command command = Command::shell("echo 'connecting' >&2; sleep 30", "");
+    command.idle_limit_ms = 200;
+    const Error error = error_of(command);
+    EXPECT_EQ(error.code(), Code::failed);
+    EXPECT_NE(std::string(error.what()).find("printed nothing for 200 ms and was ended; it had said: connecting"),
+              std::string::npos)
+        << error.what();
+    command = Command::shell("for i in 1 2 3 4 5; do sleep 0.1; echo $i >&2; done", "");
+    command.idle_limit_ms = 400;
+    EXPECT_EQ(run(command).status, 0);
+}
+
+TEST(Process, EndsWhenItIsAskedTo) {
+    Command command = Command::shell("trap '' TERM; sleep 30", "");
+    command.stop_when = [asked = 0]() mutable { return ++asked > 2; };
+    const int64_t before = mono_now_ns();
+    EXPECT_EQ(code_of(command), Code::interrupted);
+    EXPECT_LT(mono_now_ns() - before, 5'000'000'000);
 }
 
 TEST(Process, EndsTheWholeGroupAtTheTimeLimit) {
