@@ -55,6 +55,7 @@ bool ChunkFeed::next_section() {
     section_ = *section;
     section_left_ = section->length_bytes;
     block_bytes_ = block_length(*section);
+    elements_ = element_cuts(*section);
     if (section_.cut == Cut::whole && section_.length_bytes <= kMaxChunkBytes) {
         block_bytes_ = static_cast<uint32_t>(section_.length_bytes);
     }
@@ -90,8 +91,9 @@ size_t ChunkFeed::next_cut(ByteView uncut) const {
         if (uncut.size() >= block_bytes_) return block_bytes_;
         return section_ended_ ? uncut.size() : 0;
     }
-    if (uncut.size() < cutter_.parameters().max_bytes && !section_ended_) return 0;
-    return cutter_.first_chunk(uncut);
+    const uint32_t enough = elements_ ? elements_->max_bytes() : cutter_.parameters().max_bytes;
+    if (uncut.size() < enough && !section_ended_) return 0;
+    return elements_ ? cutter_.first_elements(uncut, *elements_) : cutter_.first_chunk(uncut);
 }
 
 void ChunkFeed::cut(ChunkBatch& batch) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/progress.h"
@@ -75,6 +76,7 @@ private:
     Section section_;
     uint64_t section_left_ = 0;
     uint32_t block_bytes_ = 0;
+    std::optional<ElementCuts> elements_;
     size_t uncut_from_ = 0;  // in the batch
     Bytes carry_;            // uncut bytes between batches
     uint64_t bytes_read_ = 0;

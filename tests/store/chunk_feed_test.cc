@@ -125,6 +125,37 @@ TEST_F(ChunkFeedTest, WholeIsOneChunkUpToTheLimitAndThenByContent) {
         << "no element fits a chunk";
 }
 
+TEST_F(ChunkFeedTest, CutsElementsTheSameHoweverTheyAreRead) {
+    const Bytes vectors = noise(1536 * 2500 + 100, 1), ids = noise(8 * 9000, 2), tail = noise(50'000, 3);
+    const auto elements = [](const Bytes& bytes, uint32_t element, uint32_t average) {
+        return Section::elements(bytes.size(), element, average, Content::f32);
+    };
+    std::vector<size_t> expected;
+    for (const auto& [bytes, section] : {std::pair(vectors, elements(vectors, 1536, 8)), {ids, elements(ids, 8, 2048)}}) {
+        for (ByteView left = bytes; !left.empty(); left = left.subspan(expected.back()))
+            expected.push_back(cutter_.first_elements(left, element_cuts(section).value()));
+    }
+    for (const size_t length : cdc(tail)) expected.push_back(length);
+    for (const size_t most : {size_t{1}, size_t{7}, size_t{1537}, size_t{200'000}, SIZE_MAX}) {
+        const Got got = only(
+            ScriptedStream({{elements(vectors, 1536, 8), vectors}, {elements(ids, 8, 2048), ids}, {Section::cdc(), tail}}, most));
+        EXPECT_EQ(got.lengths(), expected) << "reads of " << most;
+        EXPECT_EQ(got.contents.front(), Content::f32);
+        EXPECT_EQ(got.contents.back(), Content::bytes);
+    }
+    // The largest chunks there are, and a section that ends where the stream does.
+    const Bytes large = noise(7 << 20, 4);
+    const Got got = only(ScriptedStream({{Section::elements(kToEnd, 300'000, UINT32_MAX), large}}, 333'333));
+    EXPECT_EQ(got.whole(), large);
+    for (const size_t length : got.lengths()) EXPECT_LE(length, 900'000U);
+}
+
+TEST_F(ChunkFeedTest, ElementsThatCannotBeAreCutByContent) {
+    const Bytes bytes = noise(300'000, 1);
+    for (const uint32_t element : {0U, kMaxChunkBytes + 1, UINT32_MAX})
+        EXPECT_EQ(only(ScriptedStream({{Section::elements(bytes.size(), element, 4), bytes}})).lengths(), cdc(bytes)) << element;
+}
+
 TEST_F(ChunkFeedTest, NothingIsAStreamToo) {
     ScriptedFeed feed;
     feed.add(ScriptedStream({}));
