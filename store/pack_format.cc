@@ -115,7 +115,7 @@ std::vector<SegmentEntry> decode_directory(ByteView directory, ByteView header, 
     for (SegmentEntry& segment : segments) {
         const uint8_t compression = rows.u8();
         const uint8_t content = rows.u8();
-        if (compression > 1 || content > 1) rows.fail("an unknown kind of segment");
+        if (compression > 2 || content > 1) rows.fail("an unknown kind of segment");
         segment.compression = static_cast<Compression>(compression);
         segment.content = static_cast<Content>(content);
         rows.expect_zeros(2);

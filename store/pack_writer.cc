@@ -26,7 +26,7 @@ PackWriter::PackWriter(BlobStore& blobs, const KeyRing& keys, const RepositoryId
 
 SealedSegment PackWriter::seal_segment(uint32_t number, const SegmentDraft& draft) const {
     SealedSegment sealed;
-    sealed.entry.compression = compress(draft.plain, sealed.bytes);
+    sealed.entry.compression = compress(draft.plain, sealed.bytes, draft.content);
     sealed.entry.content = draft.content;
     sealed.entry.plain_length = static_cast<uint32_t>(draft.plain.size());
     sealed.entry.length = static_cast<uint32_t>(sealed.bytes.size());

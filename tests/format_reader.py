@@ -14,6 +14,7 @@ a tool for large repositories.
 """
 
 import argparse
+import array
 import hashlib
 import hmac
 import json
@@ -138,11 +139,50 @@ def read_config(repo):
     return bytes.fromhex(config["id"])
 
 
+def unpack(stored, length):
+    """One zstd frame, and nothing after it."""
+    decompressor = zstandard.ZstdDecompressor().decompressobj()
+    plain = decompressor.decompress(stored)
+    if not decompressor.eof or decompressor.unused_data:
+        raise zstandard.ZstdError("not exactly one frame")
+    if len(plain) != length:
+        raise zstandard.ZstdError(f"{len(plain)} bytes, {length} expected")
+    return plain
+
+
+def join_planes(stored, plain_length, what):
+    """Section "Float planes"."""
+    n = plain_length // 4
+    cursor = Cursor(stored, what)
+    lengths = [cursor.u32() for _ in range(4)]
+    if max(lengths) > n:
+        cursor.fail("a plane is longer than its floats")
+    planes = [cursor.raw(length) if length == n else unpack(cursor.raw(length), n) for length in lengths]
+    tail = cursor.raw(plain_length % 4)
+    cursor.finish()
+    words = bytearray(4 * n)
+    for p, plane in enumerate(planes):
+        words[p::4] = plane
+    rotated = array.array("I", bytes(words))
+    if sys.byteorder == "big":
+        rotated.byteswap()
+    plain = array.array("I", ((word >> 1) | (word & 1) << 31 for word in rotated))
+    if sys.byteorder == "big":
+        plain.byteswap()
+    return plain.tobytes() + tail
+
+
+def decompress(compression, stored, plain_length, what):
+    if compression == 0:
+        return stored
+    return unpack(stored, plain_length) if compression == 1 else join_planes(stored, plain_length, what)
+
+
 class Segment:
     def __init__(self, pack, offset, length, tag, xxh3, table):
         self.pack, self.offset, self.length, self.tag, self.xxh3 = pack, offset, length, tag, xxh3
         self.compression = table.u8()
-        if self.compression > 1:
+        if self.compression > 2:
             table.fail(f"compression {self.compression} is unknown")
         if table.u8() > 1:
             table.fail("an unknown content class")
@@ -170,13 +210,10 @@ class Segment:
             raise Damaged(f"{where}: XXH3-64 differs")
         if xxhash.xxh3_128_digest(stored) != self.tag:
             raise Damaged(f"{where}: the tag differs")
-        if self.compression == 0:
-            plain = stored
-        else:
-            try:
-                plain = zstandard.ZstdDecompressor().decompress(stored, max_output_size=self.plain_length)
-            except zstandard.ZstdError as error:
-                raise Damaged(f"{where}: {error}") from error
+        try:
+            plain = decompress(self.compression, stored, self.plain_length, where)
+        except zstandard.ZstdError as error:
+            raise Damaged(f"{where}: {error}") from error
         if len(plain) != self.plain_length:
             raise Damaged(f"{where}: {len(plain)} bytes, {self.plain_length} expected")
         return plain

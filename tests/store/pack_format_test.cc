@@ -166,7 +166,7 @@ TEST(PackFormat, ADirectoryThatLiesIsRefused) {
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.chunks[0].length = 0; })), Code::damaged);
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.chunks[0].length = UINT32_MAX - 2; })), Code::damaged)
         << "a sum of 32 bits would wrap to 8";
-    EXPECT_EQ(code(with([](SegmentEntry& s) { s.compression = static_cast<Compression>(2); })), Code::damaged);
+    EXPECT_EQ(code(with([](SegmentEntry& s) { s.compression = static_cast<Compression>(3); })), Code::damaged);
     EXPECT_EQ(code(with([](SegmentEntry& s) { s.content = static_cast<Content>(2); })), Code::damaged);
     EXPECT_EQ(code(std::vector<SegmentEntry>(kMaxSegmentsPerPack + 1, good)), Code::damaged);
     SegmentEntry crowded;
