@@ -96,8 +96,8 @@ private:
 };
 
 std::string shown(const Command& command) {
-    const bool shell = command.argv.size() == 3 && command.argv[0] == "/bin/sh" && command.argv[1] == "-c";
-    std::string text = shell ? command.argv[2] : command.argv[0];
+    const bool shell = command.argv.size() >= 3 && command.argv[command.argv.size() - 2] == "-c";
+    std::string text = shell ? command.argv.back() : command.argv[0];
     if (text.size() > 100) text = text.substr(0, 100) + "...";
     return "\"" + printable(text) + "\"";
 }

@@ -12,8 +12,7 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 7> kLaterDrivers = {"faiss",   "postgres", "redis",  "qdrant",
-                                                                  "mongodb", "nginx",    "command"};
+static constexpr std::array<std::string_view, 6> kLaterDrivers = {"faiss", "postgres", "redis", "qdrant", "mongodb", "nginx"};
 
 namespace {
 
@@ -89,6 +88,9 @@ void take_key(TableReader& reader, const DriverKey& key, SourceSpec& spec) {
             return;
         case KeyType::duration:
             if (reader.duration_ms(key.name)) spec.options[std::string(key.name)] = reader.text(key.name).value_or("");
+            return;
+        case KeyType::flag:
+            if (const auto flag = reader.flag(key.name)) spec.options[std::string(key.name)] = *flag ? "true" : "false";
             return;
     }
 }

@@ -113,6 +113,12 @@ std::optional<int64_t> TableReader::duration_ms(std::string_view key) {
     }
 }
 
+std::optional<bool> TableReader::flag(std::string_view key) {
+    const ConfigNode* node = take(key, "true or false, without quotes", ConfigNode::Kind::boolean);
+    if (node == nullptr) return std::nullopt;
+    return node->boolean;
+}
+
 void TableReader::missing(std::string_view key, std::string_view example) {
     mistake(line(), fmt::format("{} needs `{}`{}{}", title_, key, example.empty() ? "" : ", such as ", example));
 }

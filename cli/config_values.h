@@ -31,6 +31,7 @@ public:
     std::optional<std::map<std::string, std::string>> text_table(std::string_view key);
     std::optional<double> number(std::string_view key, double least, double most);
     std::optional<int64_t> duration_ms(std::string_view key);
+    std::optional<bool> flag(std::string_view key);
     // A key that may be there and is not read here.
     void allow(std::string_view key) { known_.emplace_back(key); }
 

@@ -55,7 +55,7 @@ struct SourceSpec {
 // A place of the source in the live file system, and the listing path it has.
 struct SourceRoot {
     std::string listing_path;
-    std::string live_path;
+    std::string live_path;  // empty: it has none there, and is put back through its engine (a server, a command)
 };
 
 enum class PinConsistency : uint8_t { pinned, fuzzy };
@@ -128,6 +128,11 @@ public:
 
     // Where the source's entries live now. Listing paths are those of Pin entries' roots.
     virtual std::vector<SourceRoot> roots() const = 0;
+    // False: roots are only where a restore puts the entries (a command's output), so a source whose roots are not there is not
+    // missing.
+    virtual bool lives_at_roots() const { return true; }
+    // True: holding no byte at all is one of its ordinary states, which the coverage contract does not object to.
+    virtual bool may_be_empty() const { return false; }
     // Is this live path one that the source leaves alone (an excluded path)? A restore never moves or deletes those.
     virtual bool excluded(const std::string& listing_path) const {
         (void)listing_path;

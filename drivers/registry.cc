@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "drivers/command.h"
 #include "drivers/env.h"
 #include "drivers/files.h"
 #include "drivers/sqlite.h"
@@ -29,15 +30,33 @@ constexpr DriverKey kSqliteKeys[] = {
     {"facts", KeyType::text_table, false, "name = \"SELECT ...\": one value each, kept as evidence and for [[invariants]]"},
 };
 
+constexpr DriverKey kCommandKeys[] = {
+    {"snapshot", KeyType::text, true, "a command line; what it prints is what is stored"},
+    {"restore", KeyType::text, false, "a command line that gets it on its standard input and replaces what is live with it"},
+    {"check", KeyType::text, false, "a command line that gets it too, and ends with status 0 where it is good"},
+    {"facts", KeyType::text_table, false,
+     "name = \"grep -c ... || true\": one value each, printed by a command that gets it too"},
+    {"name", KeyType::text, false, "of the file in listings; default SOURCE.out"},
+    {"directory", KeyType::text, false, "where the commands run; default the stack's root"},
+    {"moment", KeyType::text, false,
+     "which state it shows: \"end\" (default): writers are resumed after it; \"start\": a transaction's; \"unknown\""},
+    {"timeout", KeyType::duration, false, "the longest a command may run; default 1h"},
+    {"idle_timeout", KeyType::duration, false, "the longest the snapshot command may print nothing; default 5m"},
+    {"allow_empty", KeyType::flag, false, "may it print nothing? default false"},
+    {"undo", KeyType::text, false,
+     "\"snapshot\" (default): a restore keeps what the snapshot command prints before it; \"none\": it cannot be taken back"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 3> kDrivers = {{
+constexpr std::array<DriverInfo, 4> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
+    {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 
 }  // namespace

@@ -22,7 +22,10 @@ EngineSwap::EngineSwap(const TargetInput& input, const std::string& stage) : inp
 std::unique_ptr<Target> EngineSwap::make(const TargetInput& input) {
     const std::vector<SourceRoot> roots = input.driver->roots();
     if (roots.empty()) return nullptr;
-    auto target = std::unique_ptr<EngineSwap>(new EngineSwap(input, join(parent_of(roots.front().live_path), input.stage_name)));
+    // What has no place in the file system is staged in the state directory.
+    const std::string& live = roots.front().live_path;
+    const std::string folder = parent_of(live.empty() ? input.work_dir : live);
+    auto target = std::unique_ptr<EngineSwap>(new EngineSwap(input, join(folder, input.stage_name)));
     if (target->engine_ == nullptr) return nullptr;
     return target;
 }
@@ -37,7 +40,7 @@ void EngineSwap::check() {
     }
     engine_->preflight();
     for (const SourceRoot& root : input_.driver->roots()) {
-        const bool there = fs.exists(root.live_path);
+        const bool there = root.live_path.empty() || fs.exists(root.live_path);
         ++(there ? counts_.replaced : counts_.added);
         if (input_.list_changes) {
             counts_.changes.push_back({there ? RestoreChange::What::replace : RestoreChange::What::add, input_.source->name,

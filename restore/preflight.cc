@@ -128,6 +128,7 @@ void require_apart(const std::string& folder, const Stack& stack) {
     const std::string to = resolved(folder);
     for (const std::unique_ptr<Driver>& driver : stack.sources) {
         for (const SourceRoot& root : driver->roots()) {
+            if (root.live_path.empty()) continue;
             const std::string live = resolved(root.live_path);
             if (!is_below(to, live)) continue;
             throw Error(Code::usage,

@@ -20,6 +20,7 @@ constexpr int64_t kFirstWaitMs = 500;
 constexpr int64_t kInterruptPollMs = 100;
 
 bool is_gone(Driver& driver) {
+    if (!driver.lives_at_roots()) return false;
     for (const SourceRoot& root : driver.roots()) {
         struct stat st {};
         if (!root.live_path.empty() && ::lstat(root.live_path.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR))

@@ -53,7 +53,7 @@ void SourceStore::stream(SourceRun& run) {
     run.chunks = feed.counts().chunks;
     if (failure) {
         run.fail_in_part(*failure);
-    } else {
+    } else if (run.record.bytes > 0 || !run.driver.may_be_empty()) {
         check_coverage(run.record, feed.counts().only_roots, earlier_, run.driver.spec().min_ratio);
     }
 }

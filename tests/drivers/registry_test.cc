@@ -31,6 +31,7 @@ TEST(Registry, MakesDriversOfASpec) {
         spec.driver = info.name;
         spec.root = "/opt/rag";
         spec.paths = {"x"};
+        if (info.name == "command") continue;  // has no path: command_test.cc
         EXPECT_EQ(info.make(spec)->roots().at(0).live_path, "/opt/rag/x");
         spec.paths = {};
         EXPECT_EQ(error_of([&] { info.make(spec); }).code(), Code::usage);
