@@ -9,106 +9,49 @@ medium (`sync`). Data: bench/dataset.py. The tools and their settings: bench/too
 import argparse
 import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
-import sys
 import tempfile
 import time
 
+import compare
 import dataset
+import report
 import tools
 
 STEPS = ["first snapshot", "unchanged", "1 % of rows changed", "verify, all read back", "restore"]
 
 
-def parse_size(text):
-    units = {"K": 10**3, "M": 10**6, "G": 10**9}
-    return int(float(text[:-1]) * units[text[-1].upper()]) if text[-1:].upper() in units else int(text)
-
-
-def table(headings, rows):
-    print("| " + " | ".join(headings) + " |")
-    print("|" + "|".join("---" if i == 0 else "--:" for i in range(len(headings))) + "|")
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    print(flush=True)
-
-
-def median(values):
-    return statistics.median(values)
-
-
-def log(text):
-    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
-
-
-def limits(stack, base, size, runs):
-    """What the machine can do at most: read everything once, write as much once."""
-    files = [os.path.join(at, name) for at, _, names in os.walk(stack) for name in names]
-    reads, writes, copies = [], [], []
-    for _ in range(runs):
-        reads.append(tools.measure(["cat", *files]).seconds)
-        database = os.path.join(stack, "app.db")
-        count = size // os.path.getsize(database) + 1
-        with open(database, "rb") as file:  # warm, so that only the writing is timed
-            while file.read(1 << 20):
-                pass
-        script = f"for i in $(seq {count}); do cat '{database}'; done | head -c {size} | dd of='{base}/dd' bs=1M iflag=fullblock conv=fsync"
-        writes.append(tools.measure(["sh", "-c", script], cold=False).seconds)
-        copies.append(tools.measure(["cp", "-a", stack, base + "/copy"]).durable)
-        os.remove(base + "/dd")
-        shutil.rmtree(base + "/copy")
-    return {"read once (`cat`)": median(reads), "write once (`dd conv=fsync`)": median(writes), "copy (`cp -a`, synced)": median(copies)}
-
-
-def same_tree(stack, restored):
-    done = subprocess.run(["diff", "-r", "--no-dereference", "-x", "*-wal", "-x", "*-shm", stack, restored], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"a restore differs:\n{done.stdout[:2000]}")
-
-
-def same_database(live, restored):
-    """Equal but for the counters in the header (change counter, schema cookie, version-valid-for), which SQLite's backup API sets."""
-    with open(live, "rb") as one, open(restored, "rb") as other:
-        first, second = bytearray(one.read(1 << 20)), bytearray(other.read(1 << 20))
-        for at in (24, 40, 92):
-            first[at:at + 4] = second[at:at + 4] = bytes(4)
-        while first == second:
-            if not first:
-                return
-            first, second = one.read(1 << 20), other.read(1 << 20)
-    raise RuntimeError("ingot's restored database differs")
+DATABASE = tools.source("db", "sqlite", path="app.db")
 
 
 def check_restored(tool, stack, to):
     """Every restored byte is compared; a fast wrong restore is worth nothing."""
     if isinstance(tool, tools.Ingot):
-        same_tree(stack + "/docs", to + "/files/docs")
-        same_tree(stack + "/models", to + "/files/models")
-        same_database(stack + "/app.db", to + "/db/app.db")
+        compare.same_tree(stack + "/docs", to + "/files/docs")
+        compare.same_tree(stack + "/models", to + "/files/models")
+        compare.same_database(stack + "/app.db", to + "/db/app.db")
     else:
-        same_tree(stack, to)
+        compare.same_tree(stack, to)
 
 
 def side_by_side(options, base):
     stack = base + "/stack"
-    log(f"making {options.size / 1e6:.0f} MB")
+    report.log(f"making {options.size / 1e6:.0f} MB")
     dataset.make_stack(stack, options.size)
     size = dataset.size_of(stack)
-    log("limits")
-    limit = limits(stack, base, size, options.runs)
+    report.log("limits")
+    limit = report.limits(stack, base, size, options.runs)
     times, durable, rss, stored = {}, {}, {}, {}
 
     def record(tool, step, measured):
         times.setdefault((tool.name, step), []).append(measured.seconds)
         durable.setdefault((tool.name, step), []).append(measured.durable)
         rss.setdefault((tool.name, step), []).append(measured.rss_mib)
-        log(f"{tool.name}: {step}: {measured.seconds:.2f} s, {measured.rss_mib:.0f} MiB")
+        report.log(f"{tool.name}: {step}: {measured.seconds:.2f} s, {measured.rss_mib:.0f} MiB")
 
     for run in range(options.runs):
-        made = tools.make_tools(options.ingot, base + "/tools", stack, "app.db")
+        made = tools.make_tools(options.ingot, base + "/tools", stack, DATABASE + tools.source("files", "files", paths=["docs", "models"]))
         made = made[run % 3:] + made[:run % 3]  # each goes first once
         for step in STEPS[:2]:
             for tool in made:
@@ -136,36 +79,36 @@ def side_by_side(options, base):
     for step in STEPS:
         row = [step]
         for name in names:
-            row.append(f"{median(times[name, step]):.2f} s ({median(durable[name, step]):.2f})")
-        row.append(f"{min(median(times[name, step]) for name in names[1:]) / median(times['ingot', step]):.2f}")
+            row.append(f"{report.median(times[name, step]):.2f} s ({report.median(durable[name, step]):.2f})")
+        row.append(f"{min(report.median(times[name, step]) for name in names[1:]) / report.median(times['ingot', step]):.2f}")
         rows.append(row)
-    table(["time (durable)", *names, "faster peer ÷ ingot"], rows)
-    table(["limit of this machine", "time", "MB/s"], [[name, f"{took:.2f} s", f"{size / took / 1e6:.0f}"] for name, took in limit.items()])
-    table(["peak RSS, MiB", *names], [[step, *(f"{max(rss[name, step]):.0f}" for name in names)] for step in STEPS])
-    table(["repository, MB", *names],
-          [["after the first snapshot", *(f"{median(stored[name, STEPS[0]]) / 1e6:.1f}" for name in names)],
-           ["added by 1 % of rows changed", *(f"{median(stored[name, STEPS[2]]) / 1e6:.1f}" for name in names)]])
+    report.table(["time (durable)", *names, "faster peer ÷ ingot"], rows)
+    report.limits_table(limit, size)
+    report.table(["peak RSS, MiB", *names], [[step, *(f"{max(rss[name, step]):.0f}" for name in names)] for step in STEPS])
+    report.table(["repository, MB", *names],
+                 [["after the first snapshot", *(f"{report.median(stored[name, STEPS[0]]) / 1e6:.1f}" for name in names)],
+                  ["added by 1 % of rows changed", *(f"{report.median(stored[name, STEPS[2]]) / 1e6:.1f}" for name in names)]])
     shutil.rmtree(stack)
 
 
 def small_files(options, base):
     stack = base + "/many"
-    log(f"making {options.files} files")
+    report.log(f"making {options.files} files")
     dataset.make_small_files(stack, options.files)
     first, second = {}, {}
     for run in range(options.runs):
-        made = tools.make_tools(options.ingot, base + "/tools", stack)
+        made = tools.make_tools(options.ingot, base + "/tools", stack, tools.source("files", "files", paths=["small"]))
         for tool in made[run % 3:] + made[:run % 3]:
             first.setdefault(tool.name, []).append(tool.snapshot())
             # Warm: the second snapshot of the same tree is the everyday one, and what is measured is the tool, not the disk.
             second.setdefault(tool.name, []).append(tool.snapshot(cold=False))
-            log(f"{tool.name}: {first[tool.name][-1].seconds:.2f} s, then {second[tool.name][-1].seconds:.2f} s")
+            report.log(f"{tool.name}: {first[tool.name][-1].seconds:.2f} s, then {second[tool.name][-1].seconds:.2f} s")
     names = ["ingot", "restic", "borg"]
     print(f"## {options.files:,} small files, unchanged\n")
     print(f"`./dev bench core --only small-files --files {options.files} --runs {options.runs}`; 200 to 2,000 bytes each.\n")
-    table(["", *names], [
-        ["first snapshot, page cache empty", *(f"{median([m.seconds for m in first[name]]):.2f} s" for name in names)],
-        ["second snapshot, nothing changed", *(f"{median([m.seconds for m in second[name]]):.2f} s" for name in names)],
+    report.table(["", *names], [
+        ["first snapshot, page cache empty", *(f"{report.median([m.seconds for m in first[name]]):.2f} s" for name in names)],
+        ["second snapshot, nothing changed", *(f"{report.median([m.seconds for m in second[name]]):.2f} s" for name in names)],
         ["peak RSS of the second, MiB", *(f"{max(m.rss_mib for m in second[name]):.0f}" for name in names)]])
     shutil.rmtree(base + "/tools")
     shutil.rmtree(stack)
@@ -175,9 +118,9 @@ def sqlite_day_two(options, base):
     stack = base + "/day"
     os.makedirs(stack)
     database = stack + "/app.db"
-    log("making a database")
+    report.log("making a database")
     rows = dataset.make_database(database, options.size)
-    tool = tools.Ingot(options.ingot, base + "/ingot", stack, "app.db")
+    tool = tools.Ingot(options.ingot, base + "/ingot", stack, DATABASE)
     tool.snapshot()
     shutil.copyfile(database, base + "/before.db")
     changed_rows = dataset.change_rows(database, 0.01, seed=77)
@@ -187,7 +130,7 @@ def sqlite_day_two(options, base):
     packs = dataset.size_of(tool.repo + "/packs") - repo
     print("## SQLite: what a day with 1 % of the rows changed adds\n")
     print(f"`./dev bench core --only sqlite-day-two --size {options.size_text}`; {changed_rows:,} of {rows:,} rows, at random.\n")
-    table(["", "MB", "of changed pages"], [
+    report.table(["", "MB", "of changed pages"], [
         ["database", f"{os.path.getsize(database) / 1e6:.1f}", ""],
         ["changed pages (the two files compared page by page)", f"{changed / 1e6:.2f}", "1.00"],
         ["new chunks, plaintext (`bytes_new`)", f"{summary['bytes_new'] / 1e6:.2f}", f"{summary['bytes_new'] / changed:.2f}"],
@@ -218,9 +161,9 @@ def sqlite_writer(options, base):
         stack = f"{base}/writer-{journal}"
         os.makedirs(stack)
         database = stack + "/app.db"
-        log(f"making a database, journal mode {journal}")
+        report.log(f"making a database, journal mode {journal}")
         dataset.make_database(database, options.size, journal=journal)
-        tool = tools.Ingot(options.ingot, f"{base}/ingot-{journal}", stack, "app.db")
+        tool = tools.Ingot(options.ingot, f"{base}/ingot-{journal}", stack, DATABASE)
         for cold in (True, False):
             alone, during, pause, copy = [], [], [], []
             for _ in range(options.runs):
@@ -236,30 +179,21 @@ def sqlite_writer(options, base):
                 pause.append([source["pause_ms"] for source in summary["source_details"] if source["name"] == "db"][0])
                 # The next run begins with nothing stored, so that the snapshot has all the work to do.
                 shutil.rmtree(tool.base)
-                tool = tools.Ingot(options.ingot, tool.base, stack, "app.db")
-            copy_ms = median(copy) * 1000
-            rows.append([journal, "empty" if cold else "warm", *(f"{ms:.0f} ms" for ms in (median(alone), median(during), median(pause), copy_ms)),
-                         f"{median(pause) / copy_ms:.2f}"])
-            log(f"{journal}: {rows[-1]}")
+                tool = tools.Ingot(options.ingot, tool.base, stack, DATABASE)
+            copy_ms = report.median(copy) * 1000
+            medians = [*(report.median(values) for values in (alone, during, pause)), copy_ms]
+            rows.append([journal, "empty" if cold else "warm", *(f"{ms:.0f} ms" for ms in medians), f"{medians[2] / copy_ms:.2f}"])
+            report.log(f"{journal}: {rows[-1]}")
         shutil.rmtree(stack)
         shutil.rmtree(tool.base)
     print("## SQLite: what a writer feels during a snapshot\n")
     print(f"`./dev bench core --only sqlite-writer --size {options.size_text} --runs {options.runs}`; one row a commit, "
           "`synchronous=FULL`, from BEGIN IMMEDIATE to the end of COMMIT; medians over the runs of the longest commit of each.\n")
-    table(["journal mode", "page cache", "longest commit, alone", "longest, during a snapshot", "`pause_ms`", "`cp` of the file", "pause ÷ `cp`"],
-          rows)
+    report.table(["journal mode", "page cache", "longest commit, alone", "longest, during a snapshot", "`pause_ms`", "`cp` of the file",
+                  "pause ÷ `cp`"], rows)
 
 
 PARTS = {"side-by-side": side_by_side, "small-files": small_files, "sqlite-day-two": sqlite_day_two, "sqlite-writer": sqlite_writer}
-
-
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        models = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    # Of the kernel's name only the version: what follows is one machine's business.
-    kernel = platform.release().split("-")[0]
-    return f"{len(os.sched_getaffinity(0))} cores ({models[0] if models else platform.machine()}), {memory:.0f} GiB of memory, Linux {kernel}"
 
 
 def main():
@@ -271,13 +205,10 @@ def main():
     parser.add_argument("--only", action="append", choices=sorted(PARTS), help="a part of it (may be given again)")
     parser.add_argument("--dir", help="where to work; default: TMPDIR. It needs about eight times --size")
     options = parser.parse_args()
-    options.size_text, options.size = options.size, parse_size(options.size)
-    versions = [tools.Ingot.version(options.ingot)]
-    for argv in (["restic", "version"], ["borg", "--version"]):
-        versions.append(subprocess.run(argv, capture_output=True, text=True).stdout.split(" compiled")[0].strip())
+    options.size_text, options.size = options.size, report.parse_size(options.size)
     base = tempfile.mkdtemp(prefix="ingot-bench-", dir=options.dir)
     try:
-        print(f"Measured on {machine()}; {', '.join(versions)}.\n")
+        print(f"Measured on {report.machine()}; {tools.versions(options.ingot)}.\n")
         for name, part in PARTS.items():
             if not options.only or name in options.only:
                 part(options, base)

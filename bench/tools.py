@@ -55,20 +55,20 @@ def measure(argv, cwd=None, env=None, allowed=(0,), cold=True):
     return Measured(seconds, durable, rss_kib, out)
 
 
+def source(name, driver, **keys):
+    """The lines of the config for one source; all values are texts or lists of texts."""
+    return f'[sources.{name}]\ndriver = "{driver}"\n' + "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+
+
 class Ingot:
     name = "ingot"
 
-    def __init__(self, program, base, source, database=None):
+    def __init__(self, program, base, source, sources):
         self.program, self.base, self.source = os.path.abspath(program), base, source
         self.repo = base + "/repo"
         os.makedirs(base)
         config = [f'[repository]\npath = "{self.repo}"\nkey_file = "{base}/key"', f'[stack]\nname = "bench"\nroot = "{source}"',
-                  f'[state]\ndir = "{base}/state"']
-        if database:
-            config.append(f'[sources.db]\ndriver = "sqlite"\npath = "{database}"')
-        folders = [name for name in sorted(os.listdir(source)) if os.path.isdir(os.path.join(source, name))]
-        if folders:
-            config.append(f'[sources.files]\ndriver = "files"\npaths = {json.dumps(folders)}')
+                  f'[state]\ndir = "{base}/state"', sources]
         with open(base + "/ingot.toml", "w", encoding="utf-8") as file:
             file.write("\n".join(config) + "\n")
         self.run("init")
@@ -108,6 +108,11 @@ class Restic:
     def run(self, *arguments, **how):
         return measure(["restic", "--quiet", *arguments], cwd=self.source, env=self.env, **how)
 
+    def plain_bytes_added(self, path):
+        """Takes a snapshot of this path alone: the bytes of its chunks that the repository did not hold, before compression."""
+        out = measure(["restic", "--json", "backup", path], cwd=self.source, env=self.env, cold=False).out
+        return [json.loads(line) for line in out.splitlines() if '"summary"' in line][-1]["data_added"]
+
     def snapshot(self, **how):
         return self.run("backup", ".", **how)
 
@@ -142,8 +147,15 @@ class Borg:
         return self.run("extract", f"::{self.count}", cwd=to)
 
 
-def make_tools(program, base, source, database=None):
-    """All three, each in a new folder of its own below `base`."""
+def make_tools(program, base, source, sources):
+    """All three, each in a new folder of its own below `base`. `sources`: what Ingot's config says of them."""
     shutil.rmtree(base, ignore_errors=True)
     os.makedirs(base)
-    return [Ingot(program, base + "/ingot", source, database), Restic(base + "/restic", source), Borg(base + "/borg", source)]
+    return [Ingot(program, base + "/ingot", source, sources), Restic(base + "/restic", source), Borg(base + "/borg", source)]
+
+
+def versions(program):
+    found = [Ingot.version(program)]
+    for argv in (["restic", "version"], ["borg", "--version"]):
+        found.append(subprocess.run(argv, capture_output=True, text=True).stdout.split(" compiled")[0].strip())
+    return ", ".join(found)
