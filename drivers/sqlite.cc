@@ -13,6 +13,7 @@
 #include "drivers/source_paths.h"
 #include "drivers/sqlite_copy.h"
 #include "drivers/sqlite_facts.h"
+#include "drivers/sqlite_fingerprint.h"
 #include "drivers/sqlite_target.h"
 
 namespace ingot {
@@ -91,6 +92,8 @@ public:
 
 private:
     void begin() {
+        hold_inodes();
+        const SqliteLook before = look_at(connection_->real_path());
         moment_.first = now();
         // BEGIN alone takes no lock: the first read does, and fixes the state.
         connection_->execute("BEGIN");
@@ -100,8 +103,12 @@ private:
         wal_ = journal_mode_ == "wal";
         geometry_.page_bytes = static_cast<uint32_t>(connection_->integer("PRAGMA page_size"));
         geometry_.size = static_cast<uint64_t>(connection_->integer("PRAGMA page_count")) * geometry_.page_bytes;
-        hold_inodes();
+        hold_inodes();  // the first read may have made the -wal and the -shm
         describe();
+        const SqliteLook after = look_at(connection_->real_path());
+        // A path that leads to another file by now would say nothing of the one that is open.
+        if (connection_->has_moved()) return;
+        entry_.fingerprint = sqlite_fingerprint(before, after, wal_, geometry_.page_bytes, geometry_.size);
     }
 
     // Nobody else in this process may drop our locks by closing one of these files.
@@ -112,7 +119,7 @@ private:
             struct stat st {};
             if (::stat((real + suffix).c_str(), &st) == 0) inodes.emplace_back(st.st_dev, st.st_ino);
         }
-        locked_.emplace(std::move(inodes));
+        locked_.push_back(std::make_unique<LockedInodes>(std::move(inodes)));
     }
 
     void describe() {
@@ -130,7 +137,6 @@ private:
         } catch (const Error& error) {
             throw error.as(Code::source);
         }
-        // No fingerprint: in WAL mode the file's times do not tell its content.
     }
 
     void copy() {
@@ -153,12 +159,12 @@ private:
     // A long pin makes the application's WAL grow: it ends as soon as the copy is there.
     void release() {
         connection_.reset();
-        locked_.reset();
+        locked_.clear();
     }
 
     const SourceSpec& spec_;
     const SourceRoot& root_;
-    std::optional<LockedInodes> locked_;  // outlives the connection: parked descriptors close after it
+    std::vector<std::unique_ptr<LockedInodes>> locked_;  // outlive the connection: parked descriptors close after it
     std::unique_ptr<SqliteConnection> connection_;
     std::unique_ptr<SqliteSpool> spool_;
     PinMoment moment_;

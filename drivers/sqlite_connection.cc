@@ -44,6 +44,11 @@ std::string SqliteConnection::real_path() {
     return name == nullptr || *name == '\0' ? path_ : name;
 }
 
+bool SqliteConnection::has_moved() {
+    int moved = 1;
+    return sqlite3_file_control(handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0;
+}
+
 int SqliteConnection::attempt(const char* sql) { return sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr); }
 
 void SqliteConnection::execute(const char* sql) {

@@ -46,6 +46,8 @@ public:
     const std::string& path() const { return path_; }
     // Where the file really is, symlinks followed: its -wal and -shm lie beside that.
     std::string real_path();
+    // Is there another file at the path than the one that is open, or none? Also true where that cannot be told.
+    bool has_moved();
     Code code() const { return code_; }
     // What SQLite said, as an Error with a hint. `result` is a (extended) result code.
     Error error(int result, std::string_view doing);

@@ -140,9 +140,8 @@ void SqliteSpool::copy_by_backup(SqliteConnection& source) {
 void SqliteSpool::copy_pages(SqliteConnection& source, uint64_t size_bytes) {
     const std::string path = source.real_path();
     const OwnDescriptor file(path, source.code());
-    int moved = 1;
     // The descriptor is of the file that SQLite has locked, or it is of no use.
-    if (sqlite3_file_control(source.handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || moved != 0) {
+    if (source.has_moved()) {
         throw Error(source.code(), fmt::format("{} was replaced while it was pinned", printable(path)),
                     "take the snapshot again");
     }
