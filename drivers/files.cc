@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 
 #include "base/error.h"
 #include "base/metadata.h"
@@ -35,8 +36,17 @@ void require_readable(const std::string& path, const std::string& source) {
 FilesDriver::FilesDriver(SourceSpec source_spec) : Driver(std::move(source_spec)), rules_(TreeRules::from(spec())) {}
 
 void FilesDriver::prepare() {
-    // Each declared path, not each root: one that lies within another must be there too.
-    for (const std::string& path : spec().paths) require_readable(live_path_from(spec().root, path), spec().name);
+    // Some of the paths may be gone: the pin names those, and the others are stored all the same.
+    std::optional<Error> first;
+    size_t out = 0;
+    for (const std::string& path : spec().paths) {
+        try {
+            require_readable(live_path_from(spec().root, path), spec().name);
+        } catch (const Error& error) {
+            if (++out == 1) first = error;
+        }
+    }
+    if (first && out == spec().paths.size()) throw *first;
 }
 
 std::unique_ptr<Pin> FilesDriver::pin() { return std::make_unique<TreePin>(spec(), rules_); }

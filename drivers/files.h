@@ -12,6 +12,7 @@ public:
     // Throws Error{usage} for paths and patterns that cannot work.
     explicit FilesDriver(SourceSpec spec);
 
+    // Throws where none of the paths is there; where some are, the pin throws for each of the others in next().
     void prepare() override;
     std::unique_ptr<Pin> pin() override;
     std::vector<SourceRoot> roots() const override { return rules_.roots; }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 #include "base/error.h"
@@ -43,11 +44,12 @@ Bytes fingerprint_of(const PinnedStat& stat, uint64_t size, int64_t wall_ns) {
     return out.take();
 }
 
-TreePin::TreePin(const SourceSpec& spec, const TreeRules& rules) : rules_(rules), spool_dir_(spec.spool_dir) {
+TreePin::TreePin(const SourceSpec& spec, const TreeRules& rules) : spec_(spec), rules_(rules) {
     for (int left = kWalks; left > 0; --left) {
         walk();
         if (torn_.empty() || moment_.last.mono_ns - moment_.first.mono_ns > kQuickWalkNs) break;
     }
+    name_missing();
     reader_.emplace(*spool_);
 }
 
@@ -58,8 +60,8 @@ TreePin::~TreePin() {
 }
 
 void TreePin::walk() {
-    spool_ = std::make_unique<Spool>(spool_dir_);
-    Spool folders(spool_dir_);
+    spool_ = std::make_unique<Spool>(spec_.spool_dir);
+    Spool folders(spec_.spool_dir);
     moment_.first = now();
     const int64_t began = wall_now_ns();
     walk_ = walk_tree(rules_, *spool_, folders);
@@ -68,7 +70,23 @@ void TreePin::walk() {
     moment_.last = now();
 }
 
+// Each declared path, not each root: one that lies within another must be there too.
+void TreePin::name_missing() {
+    const std::vector<std::string>& roots = walk_.missing_roots;
+    for (const std::string& path : spec_.paths) {
+        const std::string live = live_path_from(spec_.root, path);
+        struct stat st {};
+        const bool gone = std::find(roots.begin(), roots.end(), live) != roots.end() ||
+                          (::lstat(live.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR));
+        if (gone) {
+            missing_.push_back(Error(Code::source, fmt::format("{} is not there", printable(live)),
+                                     fmt::format("put it back, or mend `paths` of [sources.{}]", spec_.name)));
+        }
+    }
+}
+
 std::optional<Entry> TreePin::next() {
+    if (missing_named_ < missing_.size()) throw missing_[missing_named_++];
     std::optional<TreeRecord> record = reader_->next();
     if (!record) return std::nullopt;
     current_ = std::move(*record);

@@ -5,9 +5,12 @@
 // ended: folders are looked at again right after the walk, and the pin does not return before the kernel's clock has ticked, so
 // that no later change can hide behind an equal time.
 //
-// Thread safety: one thread. Errors: Error{source}; Error{failed} of the spool.
+// A declared path that is not there is an Error{source} of next(); what is there is delivered.
+//
+// Thread safety: one thread. Errors: Error{source}; Error{failed} of the spool. Lifetime: within its driver's.
 #pragma once
 
+#include "base/error.h"
 #include "drivers/tree_walk.h"
 
 namespace ingot {
@@ -31,11 +34,14 @@ protected:
 
 private:
     void walk();
+    void name_missing();
     int root_fd_of(const std::string& live, std::string& relative);
     void delivered(const struct stat& st, const std::string& live, uint64_t length);
 
+    const SourceSpec& spec_;
     const TreeRules& rules_;
-    std::string spool_dir_;
+    std::vector<Error> missing_;  // declared paths that are not there, named by next() before the first entry
+    size_t missing_named_ = 0;
     std::unique_ptr<Spool> spool_;
     TreeWalk walk_;
     PinMoment moment_;

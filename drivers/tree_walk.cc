@@ -62,6 +62,10 @@ public:
 
     TreeWalk walk() {
         for (const SourceRoot& root : rules_.roots) walk_root(root);
+        if (!walk_.missing_roots.empty() && walk_.missing_roots.size() == rules_.roots.size()) {
+            throw Error(Code::source, fmt::format("{} is not there any more", printable(walk_.missing_roots.front())),
+                        "put it back, or take it out of the config");
+        }
         out_.flush();
         out_folders_.flush();
         return std::move(walk_);
@@ -73,8 +77,8 @@ private:
         listing_ = root.listing_path;
         live_root_ = root.live_path.size();
         if (!visit(AT_FDCWD, live_.c_str())) {
-            throw Error(Code::source, fmt::format("{} is not there any more", printable(live_)),
-                        "put it back, or take it out of the config");
+            walk_.missing_roots.push_back(root.live_path);
+            return;
         }
         while (!folders_.empty()) {
             Folder& folder = folders_.back();

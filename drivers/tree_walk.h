@@ -5,7 +5,7 @@
 // pinned moment and is left out; one that cannot be read becomes a record that says so. Sockets are noted and left out. Submounts
 // are crossed. No symlink below a root is followed.
 //
-// Thread safety: one thread. Errors: Error{source} where a root is not there, Error{failed} of the spool.
+// Thread safety: one thread. Errors: Error{source} where no root is there, Error{failed} of the spool.
 #pragma once
 
 #include <sys/stat.h>
@@ -57,6 +57,7 @@ struct TreeTotals {
 struct TreeWalk {
     TreeTotals totals;
     Notes notes;
+    std::vector<std::string> missing_roots;  // live paths
 };
 
 // Appends a record for each entry to `entries`, and those of folders to `folders` too.

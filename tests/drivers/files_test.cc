@@ -25,13 +25,37 @@ protected:
 
 TEST_F(FilesTest, AMissingRootIsASourceErrorThatSaysWhatNext) {
     put(root_ + "/m/a", "x");
-    const Error error = error_of([&] { driver({"m", "gone"}).prepare(); });
+    const Error error = error_of([&] { driver({"gone", "away"}).prepare(); });
     EXPECT_EQ(error.code(), Code::source);
     EXPECT_NE(std::string(error.what()).find("/gone is not there"), std::string::npos);
     EXPECT_NE(error.hint().find("[sources.models]"), std::string::npos);
-    EXPECT_EQ(error_of([&] { driver({"m", "m/gone"}).prepare(); }).code(), Code::source);  // within another root
     EXPECT_EQ(error_of([&] { driver({"m/a/below"}).prepare(); }).code(), Code::source);
     driver({"m"}).prepare();
+}
+
+TEST_F(FilesTest, WhatIsThereIsDeliveredAndEachMissingPathIsNamed) {
+    put(root_ + "/docs/a", "x");
+    put(root_ + "/m/b", "y");
+    FilesDriver source = driver({"docs", "gone", "m", "m/gone"});  // the last lies within another root
+    source.prepare();
+    const auto pin = source.pin();
+    for (const char* missing : {"/gone is not there", "/m/gone is not there"}) {
+        const Error error = error_of([&] { pin->next(); });
+        EXPECT_EQ(error.code(), Code::source);
+        EXPECT_EQ(std::string(error.what()), root_ + missing);
+        EXPECT_NE(error.hint().find("[sources.models]"), std::string::npos);
+    }
+    EXPECT_EQ(paths_of(read_pin(*pin)), (std::vector<std::string>{"docs", "docs/a", "m", "m/b"}));
+    EXPECT_EQ(pin->consistency(), PinConsistency::pinned);
+}
+
+TEST_F(FilesTest, WhereNothingIsLeftAtThePinItFails) {
+    put(root_ + "/docs/a", "x");
+    FilesDriver source = driver({"docs", "gone"});
+    source.prepare();
+    real_filesystem().remove(root_ + "/docs/a");
+    ASSERT_EQ(::rmdir((root_ + "/docs").c_str()), 0);
+    EXPECT_EQ(error_of([&] { source.pin(); }).code(), Code::source);
 }
 
 TEST_F(FilesTest, AnUnreadableRootIsASourceError) {
