@@ -96,16 +96,18 @@ public:
 
 private:
     void refuse_if_poisoned() const {
-        if (poisoned_) throw Error(Code::failed, fmt::format("{} is not written to after a failed write", printable(path_)));
+        // Says why, too: of several threads that write, it may be this one's error that is heard of.
+        if (const int error = poisoned_; error != 0)
+            throw Error::from_errno("not writing any more, after a write failed, to", path_, error);
     }
     [[noreturn]] void poison(std::string_view op) {
-        poisoned_ = true;
+        poisoned_ = errno;
         fail(op, path_);
     }
 
     Fd fd_;
     std::string path_;
-    std::atomic<bool> poisoned_ = false;
+    std::atomic<int> poisoned_ = 0;  // the errno of the write that failed
 };
 
 class RealFileSystem : public FileSystem {
@@ -145,6 +147,16 @@ public:
         // Some network and FUSE file systems have no fsync for folders (restic #3720); any other error is one.
         if (::fsync(fd.get()) != 0 && errno != EINVAL && errno != ENOTSUP) fail("syncing the folder", path);
     }
+    void sync_file(const std::string& path) override {
+        struct stat st {};
+        if (::lstat(path.c_str(), &st) != 0) fail("looking at", path);
+        if (!S_ISREG(st.st_mode)) return;
+        constexpr int kHow = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+        const Fd fd(::open(path.c_str(), O_RDONLY | kHow));
+        if (fd.get() < 0 && errno == EACCES) return sync_unreadable(path);
+        if (fd.get() < 0) fail("opening", path);
+        if (::fsync(fd.get()) != 0) fail("syncing", path);
+    }
     void list(const std::string& path, const std::function<void(const std::string&)>& each) override {
         DIR* dir = ::opendir(path.c_str());
         if (dir == nullptr) fail("listing", path);
@@ -172,6 +184,14 @@ public:
         if (::lstat(path.c_str(), &st) == 0) return true;
         if (errno == ENOENT || errno == ENOTDIR) return false;
         fail("looking at", path);
+    }
+
+private:
+    // Its owner may set its attributes, and cannot open it: then all of the file system is synced.
+    static void sync_unreadable(const std::string& path) {
+        const Fd folder(::open(parent_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (folder.get() < 0) fail("opening the folder of", path);
+        if (::syncfs(folder.get()) != 0) fail("syncing the file system of", path);
     }
 };
 

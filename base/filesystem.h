@@ -4,6 +4,7 @@
 // Durability, in words:
 //   WriteFile::sync     the bytes written so far survive a power cut; the name may not.
 //   FileSystem::sync_dir  the names in that folder (creations, renames, removals) survive a power cut.
+//   FileSystem::sync_file the bytes and attributes (owner, mode, times) of a file that is there survive a power cut.
 //   publish / write_new_file  both, in the right order: there is no other durable replace, and no other rename, in the tree.
 // After a failed write or sync a WriteFile refuses further work (a failed fsync is never retried: the kernel may have dropped
 // the pages and called them clean).
@@ -62,6 +63,9 @@ public:
     // False where something of that name is there already.
     virtual bool make_dir(const std::string& path, uint32_t mode) = 0;
     virtual void sync_dir(const std::string& path) = 0;
+    // Of a regular file, however little its owner may do with it; links are not followed. For changes that were not made through
+    // a WriteFile. Nothing to do for what is no regular file: no sync call takes a symlink, a FIFO or a device node.
+    virtual void sync_file(const std::string& path) = 0;
     // Calls `each` with every name in the folder (not "." and ".."), in no order.
     virtual void list(const std::string& path, const std::function<void(const std::string& name)>& each) = 0;
     // Size of a regular file; nothing where there is none.

@@ -93,6 +93,12 @@ public:
     virtual std::vector<std::string> notes() const { return {}; }
 };
 
+// A file of what a swap replaced: a raw copy, and the listing path it had ("app.db-wal").
+struct ReplacedFile {
+    std::string path;
+    std::string listing_path;
+};
+
 // Puts a source back through its engine instead of by exchanging files. Made from the same values after a crash: it keeps all
 // it needs to know in `work_dir`. Every call is idempotent.
 class EngineTarget {
@@ -100,18 +106,31 @@ public:
     virtual ~EngineTarget() = default;
     // Throws Error{failed} naming what is in the way (no rights, locked, read-only, too small). Changes nothing.
     virtual void preflight() = 0;
+    // Loads the staged artifact into the engine beside the live state, where the engine can hold both (a new database, a spare one,
+    // a new collection), and counts it. Long; nothing live changes and writers go on. Before the services are stopped.
+    virtual void stage() {}
     // Makes undo possible: afterwards the live state is held durably in work_dir.
     virtual void prepare_undo() = 0;
     // The staged artifact becomes the live one: all or nothing, durable when it returns.
     virtual void swap() = 0;
     // The state prepare_undo() saw is live again, durably. Also after a swap that died half way, or never began.
     virtual void undo() = 0;
+    // Removes from the engine what lies beside the live state: what stage() loaded where no swap follows, and the old state that
+    // swap() set aside once no undo is wanted any more. Never what is live.
+    virtual void discard() {}
+    // After swap(): where a driver of this kind can read the old state that was set aside, as a source of its own ("app__old").
+    // Nothing where the old state is files, which replaced() names.
+    virtual std::optional<SourceSpec> old_state() { return std::nullopt; }
+    // After swap(): the files that held the old state, as prepare_undo() copied them; for `restore --keep-replaced`, which moves
+    // them elsewhere when no undo is wanted any more. Empty where the engine keeps its old state in another form.
+    virtual std::vector<ReplacedFile> replaced() { return {}; }
 };
 
 struct TargetSpec {
     FileSystem* fs = nullptr;
     std::string staged_dir;        // the snapshot's entries of this source, materialised under their listing paths
     std::string work_dir;          // this target's own folder, on the live file system, durable
+    std::string restore_id;        // 16 hexadecimal digits, for the names of what is made beside the live state
     int64_t deadline_ms = 60'000;  // how long to wait for locks of the engine
 };
 
@@ -128,6 +147,9 @@ public:
 
     // Where the source's entries live now. Listing paths are those of Pin entries' roots.
     virtual std::vector<SourceRoot> roots() const = 0;
+    // Roots that a snapshot has of this source; a restore says them before it asks for roots(). A driver that finds its roots by
+    // itself may have found others then (nginx: a certificate that today's config does not name) and takes them as its own.
+    virtual void adopt_roots(const std::vector<std::string>& listing_paths) { (void)listing_paths; }
     // False: roots are only where a restore puts the entries (a command's output), so a source whose roots are not there is not
     // missing.
     virtual bool lives_at_roots() const { return true; }
@@ -145,9 +167,14 @@ public:
     // False: this kind of source has no engine to be opened with, and reading its bytes back proves all there is to prove;
     // open_artifact() is then not called when a snapshot is made golden, so that large trees are not copied for nothing.
     virtual bool artifact_needs_files() const { return true; }
+    // A restore opens the artifact before it swaps a tree in, unless the snapshot is golden: this very content was opened before
+    // then. True: also then, because the verdict depends on this host too and not on the bytes alone (`nginx -t` looks up names
+    // and reads certificates). Only asked where artifact_needs_files() is true; what goes through an EngineTarget is always opened.
+    virtual bool open_before_swap() const { return false; }
 
-    // Called by a restore once every target was swapped, and again once they were swapped back: the engine takes notice of its new
-    // files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it rejects them: the restore is then taken back.
+    // Called by a restore once every target was swapped, and again once they were swapped back, also by the recovery from a crash:
+    // the engine takes notice of its new files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it rejects
+    // them: the restore is then taken back; where it rejects the old ones, that is reported and ends nothing.
     virtual void activate() {}
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).

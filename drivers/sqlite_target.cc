@@ -59,6 +59,7 @@ public:
         : spec_(std::move(target)),
           fs_(*spec_.fs),
           live_(followed(root.live_path)),
+          listing_path_(root.listing_path),
           staged_(path_in_artifact(spec_.staged_dir, root.listing_path)),
           undo_(fs_, spec_.work_dir, live_) {}
 
@@ -117,6 +118,8 @@ public:
         step("restore.sqlite.undone");
     }
 
+    std::vector<ReplacedFile> replaced() override { return undo_.saved_files(listing_path_); }
+
 private:
     void require_replaceable() const {
         const struct stat st = stat_of(live_);
@@ -146,6 +149,7 @@ private:
     TargetSpec spec_;
     FileSystem& fs_;
     std::string live_;
+    std::string listing_path_;
     std::string staged_;
     SqliteUndo undo_;
 };

@@ -117,6 +117,15 @@ SavedLive SqliteUndo::load() const {
     return saved;
 }
 
+std::vector<ReplacedFile> SqliteUndo::saved_files(const std::string& listing_path) const {
+    std::vector<ReplacedFile> files;
+    for (const char* suffix : kSaved) {
+        const std::string path = in_work(std::string("saved") + suffix);
+        if (fs_.exists(path)) files.push_back({path, listing_path + suffix});
+    }
+    return files;
+}
+
 void SqliteUndo::drop_partial() {
     if (saved()) return;
     for (const char* suffix : kSaved) remove_if_there(in_work(std::string("saved") + suffix));

@@ -12,6 +12,7 @@
 
 #include "base/filesystem.h"
 #include "base/metadata.h"
+#include "drivers/driver.h"
 
 namespace ingot {
 
@@ -32,6 +33,8 @@ public:
     // Copies what is live, durably. Throws Error{failed} where it changes all the while.
     void save();
     SavedLive load() const;
+    // The copies that are there, under the names they had beside `listing_path`.
+    std::vector<ReplacedFile> saved_files(const std::string& listing_path) const;
     // Copies without an `undo` file, from a save() that died.
     void drop_partial();
 

@@ -12,11 +12,12 @@ namespace ingot {
 EngineSwap::EngineSwap(const TargetInput& input, const std::string& stage) : input_(input), stage_(stage) {
     journal_.source = input.source->name;
     journal_.driver = input.source->driver;
+    journal_.roots = input.driver->roots();
     journal_.engine = true;
     journal_.stage_dirs = {stage};
     journal_.staged_dir = join(stage, "staged");
     journal_.work_dir = join(stage, "work");
-    engine_ = input.driver->engine_target({input.fs, journal_.staged_dir, journal_.work_dir});
+    engine_ = input.driver->engine_target(engine_spec(*input.fs, journal_));
 }
 
 std::unique_ptr<Target> EngineSwap::make(const TargetInput& input) {
@@ -50,10 +51,12 @@ void EngineSwap::check() {
 }
 
 // The staged artifact, what the engine writes while it takes it in (a journal of the same size), and the copy of the live state.
-std::vector<SpaceNeed> EngineSwap::needs() const {
-    uint64_t live_bytes = 0;
-    for (const SourceRoot& root : input_.driver->roots()) live_bytes += input_.fs->file_size(root.live_path).value_or(0);
-    return {{parent_of(stage_), 2 * input_.source->bytes + live_bytes}};
+std::vector<SpaceNeed> EngineSwap::needs() const { return {{parent_of(stage_), 2 * input_.source->bytes + replaced_bytes()}}; }
+
+uint64_t EngineSwap::replaced_bytes() const {
+    uint64_t bytes = 0;
+    for (const SourceRoot& root : input_.driver->roots()) bytes += input_.fs->file_size(root.live_path).value_or(0);
+    return bytes;
 }
 
 void EngineSwap::stage(RestoreResult& result) {

@@ -13,6 +13,7 @@ public:
 
     void check() override;
     std::vector<SpaceNeed> needs() const override;
+    uint64_t replaced_bytes() const override;
     void stage(RestoreResult& result) override;
     void prepare_swap() override;
     void swap(RestoreResult& result) override;

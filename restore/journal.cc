@@ -12,7 +12,7 @@
 namespace ingot {
 namespace {
 
-constexpr std::string_view kMagic = "INGOTJR1";
+constexpr std::string_view kMagic = "INGOTJR2";
 constexpr size_t kTextLimitBytes = 65'536;
 constexpr size_t kChecksumBytes = 32;
 // A journal lists targets and stage folders; more than this is not one.
@@ -47,6 +47,12 @@ JournalTarget decode_target(Decoder& in) {
     for (uint32_t left = in.count(4); left > 0; --left) target.stage_dirs.push_back(in.prefixed_text(kTextLimitBytes));
     target.staged_dir = in.prefixed_text(kTextLimitBytes);
     target.work_dir = in.prefixed_text(kTextLimitBytes);
+    for (uint32_t left = in.count(8); left > 0; --left) {
+        SourceRoot root;
+        root.listing_path = in.prefixed_text(kTextLimitBytes);
+        root.live_path = in.prefixed_text(kTextLimitBytes);
+        target.roots.push_back(std::move(root));
+    }
     return target;
 }
 
@@ -73,14 +79,16 @@ const char* to_string(RestoreState state) {
 Bytes encode_journal(const Journal& journal) {
     Encoder out;
     out.raw(kMagic).prefixed(journal.restore_id).prefixed(journal.stack).raw(journal.snapshot.view());
-    out.u8(static_cast<uint8_t>(journal.state)).i64(journal.started_ms).u32(static_cast<uint32_t>(journal.targets.size()));
+    out.u8(static_cast<uint8_t>(journal.state)).i64(journal.started_ms).prefixed(journal.kept_dir);
+    out.u32(static_cast<uint32_t>(journal.targets.size()));
     for (const JournalTarget& target : journal.targets) {
         out.prefixed(target.source).prefixed(target.driver);
         out.u8(static_cast<uint8_t>((target.engine ? kEngine : 0) | (target.swap_begun ? kSwapBegun : 0) |
                                     (target.swapped ? kSwapped : 0)));
         out.u32(static_cast<uint32_t>(target.stage_dirs.size()));
         for (const std::string& folder : target.stage_dirs) out.prefixed(folder);
-        out.prefixed(target.staged_dir).prefixed(target.work_dir);
+        out.prefixed(target.staged_dir).prefixed(target.work_dir).u32(static_cast<uint32_t>(target.roots.size()));
+        for (const SourceRoot& root : target.roots) out.prefixed(root.listing_path).prefixed(root.live_path);
     }
     const Digest checksum = sha256(out.bytes());
     return out.raw(checksum.view()).take();
@@ -103,6 +111,7 @@ Journal decode_journal(ByteView bytes, const std::string& path) {
     if (state > static_cast<uint8_t>(RestoreState::proven)) in.fail("an unknown state");
     journal.state = static_cast<RestoreState>(state);
     journal.started_ms = in.i64();
+    journal.kept_dir = in.prefixed_text(kTextLimitBytes);
     for (uint32_t left = in.count(21); left > 0; --left) journal.targets.push_back(decode_target(in));
     in.finish();
     return journal;

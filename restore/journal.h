@@ -5,9 +5,10 @@
 // Before `proven`, recovery goes back; from it on, forward. Each state is written as a new file that durably replaces the one
 // before, so a journal is read whole or not at all. Steps between two states are idempotent and are simply run again.
 //
-// Layout, in the one codec (base/bytes.h): magic "INGOTJR1", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
-// i64 started_ms, u32 targets, each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped), u32 stage folders, each
-// u32-prefixed, staged dir, work dir; then the SHA-256 of all before it. Paths are bytes, which JSON cannot hold.
+// Layout, in the one codec (base/bytes.h): magic "INGOTJR2", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
+// i64 started_ms, kept dir, u32 targets, each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped), u32 stage folders,
+// each u32-prefixed, staged dir, work dir, u32 roots, each: listing path, live path; then the SHA-256 of all before it. Paths are
+// bytes, which JSON cannot hold.
 //
 // Thread safety: one thread, under the stack's restore lock (a kernel lock on `<stack>.lock` beside the journal).
 // Errors: Error{damaged} for a journal that cannot be read, naming it; Error{locked} when another restore of the stack runs.
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "base/filesystem.h"
+#include "drivers/driver.h"
 #include "store/lock.h"
 #include "store/types.h"
 
@@ -36,6 +38,7 @@ struct JournalTarget {
     std::string work_dir;                 // of engines: in a stage folder; of trees: in the state directory, holds the plan
     bool swap_begun = false;              // logged before the first change to the live target
     bool swapped = false;
+    std::vector<SourceRoot> roots = {};  // where the source was live, for what is kept of it
 };
 
 struct Journal {
@@ -44,7 +47,8 @@ struct Journal {
     RecordId snapshot;
     RestoreState state = RestoreState::picked;
     int64_t started_ms = 0;
-    std::vector<JournalTarget> targets;
+    std::string kept_dir = {};  // what the swap replaced is moved there once proven (keep_replaced.h); empty: it is deleted
+    std::vector<JournalTarget> targets = {};
 };
 
 class JournalFile {

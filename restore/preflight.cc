@@ -82,6 +82,7 @@ Driver& require_driver(const Stack& stack, const ManifestSource& source) {
                                 source.driver, driver->spec().driver),
                     "restore to another place with --to");
     }
+    driver->adopt_roots(source.roots);
     for (const std::string& root : source.roots) {
         if (!std::ranges::any_of(driver->roots(), [&](const SourceRoot& now) { return now.listing_path == root; })) {
             throw Error(Code::failed,
@@ -124,7 +125,14 @@ void require_space(const std::vector<SpaceNeed>& needs) {
     }
 }
 
-void require_apart(const std::string& folder, const Stack& stack) {
+bool on_file_system_of(const std::string& other, std::string folder) {
+    struct stat a {};
+    struct stat b {};
+    while (folder != "/" && ::stat(folder.c_str(), &a) != 0) folder = parent_of(folder);
+    return ::stat(folder.c_str(), &a) == 0 && ::stat(other.c_str(), &b) == 0 && a.st_dev == b.st_dev;
+}
+
+void require_apart(const std::string& folder, const Stack& stack, const char* flag) {
     const std::string to = resolved(folder);
     for (const std::unique_ptr<Driver>& driver : stack.sources) {
         for (const SourceRoot& root : driver->roots()) {
@@ -134,7 +142,7 @@ void require_apart(const std::string& folder, const Stack& stack) {
             throw Error(Code::usage,
                         fmt::format("{} lies in {}, which is live: it belongs to source {}", printable(folder), printable(live),
                                     driver->spec().name),
-                        "name a folder elsewhere with --to");
+                        fmt::format("name a folder elsewhere with {}", flag));
         }
     }
 }

@@ -21,7 +21,10 @@ Driver& require_driver(const Stack& stack, const ManifestSource& source);
 // Is there room for all of it? Folders on one file system are counted together.
 void require_space(const std::vector<SpaceNeed>& needs);
 
-// Throws Error{usage} where `folder` lies in a live root of the stack.
-void require_apart(const std::string& folder, const Stack& stack);
+// Throws Error{usage} where `folder`, which was given with `flag`, lies in a live root of the stack.
+void require_apart(const std::string& folder, const Stack& stack, const char* flag);
+
+// Does `folder`, or the nearest one above it that exists, lie on the file system of `other`?
+bool on_file_system_of(const std::string& other, std::string folder);
 
 }  // namespace ingot

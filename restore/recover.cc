@@ -5,11 +5,35 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/step.h"
+#include "restore/keep_replaced.h"
 #include "restore/target.h"
 
 namespace ingot {
 
-bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal) {
+namespace {
+
+std::string activate_again(const Stack& stack, const std::string& source) {
+    Driver* driver = find_driver_of(stack, source);
+    if (driver == nullptr) return fmt::format("source {} is no longer in the config: its engine was not told", source);
+    try {
+        driver->activate();
+    } catch (const std::exception& error) {
+        return fmt::format("{}: the old files are back, and its engine did not take notice of them: {}", source, error.what());
+    }
+    step("restore.undo-activated");
+    return {};
+}
+
+std::string joined(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + printable(name);
+    return text;
+}
+
+}  // namespace
+
+bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told,
+              std::vector<std::string>& notices) {
     std::string problems;
     std::string hint;
     for (size_t i = journal.targets.size(); i-- > 0;) {
@@ -24,6 +48,11 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
         }
     }
     if (!problems.empty()) throw Error(Code::rollback_incomplete, problems, hint);
+    // Before the journal forgets: a crash in between does both again.
+    for (const JournalTarget& target : journal.targets) {
+        if (!target.swap_begun || !told.contains(target.source)) continue;
+        if (std::string problem = activate_again(stack, target.source); !problem.empty()) notices.push_back(std::move(problem));
+    }
     for (JournalTarget& target : journal.targets) target.swap_begun = target.swapped = false;
     journal.state = RestoreState::picked;  // from here on there is nothing to undo: stages may go
     try {
@@ -36,9 +65,29 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
     return true;
 }
 
-std::vector<std::string> undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal) {
-    if (undo_all(fs, stack, file, journal)) return clean_all(fs, file, journal);
-    return {"the stage folders and the restore journal, which cannot be written"};
+Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal,
+                      const std::set<std::string>& told) {
+    Ending ending;
+    const bool cleanable = undo_all(fs, stack, file, journal, told, ending.problems);
+    ending.left = cleanable ? clean_all(fs, file, journal)
+                            : std::vector<std::string>{"the stage folders and the restore journal, which cannot be written"};
+    return ending;
+}
+
+Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal) {
+    Ending ending;
+    for (const JournalTarget& target : journal.targets) {
+        if (journal.kept_dir.empty()) break;
+        try {
+            keep_replaced(fs, stack, journal.kept_dir, target);
+        } catch (const Error& error) {
+            ending.left.push_back(fmt::format("what was replaced of {} lies in {}, because it could not be kept in {}: {}{}{}",
+                                              target.source, joined(target.stage_dirs), printable(journal.kept_dir), error.what(),
+                                              error.hint().empty() ? "" : "; ", error.hint()));
+        }
+    }
+    if (ending.left.empty()) ending.left = clean_all(fs, file, journal);
+    return ending;
 }
 
 std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Journal& journal) {
@@ -53,6 +102,7 @@ std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Jour
     if (!left.empty()) return left;
     step("restore.stages-removed");
     try {
+        drop_empty_kept_folder(fs, journal.kept_dir);
         file.remove();
     } catch (const Error& error) {
         left.push_back(error.what());
@@ -70,6 +120,7 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
     try {
         journal = file.load();
     } catch (const Error& error) {
+        if (error.code() != Code::damaged) throw;  // it may be a whole one: it could not be read
         throw Error(Code::rollback_incomplete, error.what(),
                     "look for folders named .ingot-* beside the stack's data: what is in them was moved there by the restore; "
                     "put it back by "
@@ -82,7 +133,13 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
     const bool forward = journal->state == RestoreState::proven;
     progress.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal->restore_id,
                               local_time(journal->started_ms), to_string(journal->state), forward ? "forward" : "back"));
-    result.problems = forward ? clean_all(fs, file, *journal) : undo_and_clean(fs, stack, file, *journal);
+    // After a crash nobody knows which engines took notice of the new files: each whose files were swapped is told again.
+    std::set<std::string> told;
+    for (const JournalTarget& target : journal->targets) told.insert(target.source);
+    const Ending ending = forward ? finish_proven(fs, stack, file, *journal) : undo_and_clean(fs, stack, file, *journal, told);
+    result.problems = ending.problems;
+    result.problems.insert(result.problems.end(), ending.left.begin(), ending.left.end());
+    if (forward && !journal->kept_dir.empty() && fs.exists(journal->kept_dir)) result.kept_in = journal->kept_dir;
     result.outcome = forward ? "restored" : "undone";
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;
     return result;

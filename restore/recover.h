@@ -3,6 +3,7 @@
 // Thread safety: one thread, under the restore lock. Needs no repository. Idempotent, also when it is killed.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,25 @@ namespace ingot {
 
 // Every target whose swap was begun gets its old state back, in reverse; then the journal says that there is nothing to undo.
 // Goes on with the other targets after one failed, then throws Error{rollback_incomplete} naming all that is left to do.
+// Then the engines of `told`, sources that took notice of the new files or may have, take notice of the old ones; one that does
+// not is named in `problems`, and ends nothing: the old state is live.
 // False: the old state is live, but the journal could not be told so: the stages must stay until recovery has told it.
-bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal);
+bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told,
+              std::vector<std::string>& problems);
 
 // Removes stages and work folders, then the journal. What cannot be removed is returned, one line each, and the journal is kept.
 std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Journal& journal);
 
-// undo_all, then clean_all where that may be. What is left behind, one line each.
-std::vector<std::string> undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal);
+struct Ending {
+    std::vector<std::string> left;      // what is left behind, one line each: the journal is kept
+    std::vector<std::string> problems;  // what else a person should know
+};
+
+// undo_all, then clean_all where that may be.
+Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told);
+
+// Forward, from `proven`: keeps what was replaced where that was asked for (keep_replaced.h), then clean_all. What could not be
+// kept stays where it lies, and the journal with it.
+Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal);
 
 }  // namespace ingot

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/step.h"
 #include "restore/journal.h"
+#include "restore/keep_replaced.h"
 #include "restore/preflight.h"
 #include "restore/recover.h"
 #include "restore/restore_id.h"
@@ -43,7 +45,8 @@ public:
             abandon(as_error(error));
         }
         try {
-            swap();  // -> swapped: swap back in reverse
+            swap();      // -> swapped: swap back in reverse
+            activate();  // engines take notice; the same
             probe();
             prove();  // -> proven:  the commit point; from here on forward
         } catch (const std::exception& error) {
@@ -67,6 +70,7 @@ private:
         journal_.stack = stack_.name;
         journal_.snapshot = snapshot_.id;
         journal_.started_ms = wall_now_ms();
+        if (!options_.keep_replaced.empty()) journal_.kept_dir = kept_folder_name(options_.keep_replaced, journal_);
         for (const ManifestSource* source : wanted_sources(snapshot_, options_.only, true)) make(*source);
         // Engines may wait for locks, and fail; trees are quick to take back. So engines go first.
         std::ranges::stable_sort(targets_, std::greater(), [](const auto& target) { return target->journal().engine; });
@@ -87,6 +91,7 @@ private:
         input.stage_name = fmt::format(".ingot-{}-{}", journal_.restore_id, targets_.size());
         input.work_dir = join(stack_.state_dir, fmt::format("restore-{}-{}", journal_.restore_id, targets_.size()));
         input.list_changes = options_.dry_run;
+        input.golden = snapshot_.golden();
         targets_.push_back(make_target(input));
     }
 
@@ -97,6 +102,7 @@ private:
             target->check();
             add_counts(target->counts());
             for (const SpaceNeed& need : target->needs()) needs.push_back(need);
+            need_room_to_keep(*target, needs);
         }
         require_space(needs);
         std::erase_if(targets_, [](const auto& target) { return target->unchanged(); });
@@ -104,7 +110,17 @@ private:
         reached(RestoreState::checked, "restore.checked");
     }
 
+    // What is kept on the same file system is moved there, and takes no more room than it did.
+    void need_room_to_keep(const Target& target, std::vector<SpaceNeed>& needs) const {
+        if (options_.keep_replaced.empty() || target.unchanged() || needs.empty()) return;
+        if (on_file_system_of(needs.back().folder, options_.keep_replaced)) return;
+        std::string folder = options_.keep_replaced;
+        while (folder != "/" && !fs_.exists(folder)) folder = parent_of(folder);
+        needs.push_back({folder, target.replaced_bytes()});
+    }
+
     void stage() {
+        if (!journal_.kept_dir.empty() && !targets_.empty()) make_kept_folder(fs_, journal_.kept_dir);
         for (const auto& target : targets_) {
             check_interrupted();
             target->stage(result_);
@@ -116,22 +132,36 @@ private:
     void stop() {
         check_interrupted();
         reached(RestoreState::stopped, "restore.stopped");
+        // As late as nothing was changed yet: what is found here costs nobody anything.
+        for (const auto& target : targets_) target->look_again();
     }
 
     void swap() {
-        int64_t first_ns = 0;
         for (size_t i = 0; i < targets_.size(); ++i) {
             targets_[i]->prepare_swap();
             journal_.targets[i].swap_begun = true;
             file_->save(journal_);
             step("restore.swap-begun");
-            if (first_ns == 0) first_ns = mono_now_ns();
+            if (first_swap_ns_ == 0) first_swap_ns_ = mono_now_ns();
             targets_[i]->swap(result_);
             journal_.targets[i].swapped = true;
             step("restore.target-swapped");
         }
-        result_.outage_ms = first_ns == 0 ? 0 : (mono_now_ns() - first_ns) / 1'000'000;
         reached(RestoreState::swapped, "restore.swapped");
+    }
+
+    void activate() {
+        for (const auto& target : targets_) {
+            const std::string& source = target->journal().source;
+            told_.insert(source);  // also one that fails: it may have taken notice of a part
+            try {
+                find_driver_of(stack_, source)->activate();
+            } catch (const std::exception& error) {
+                throw as_error(error).within(fmt::format("{}: its engine does not take the restored files", source));
+            }
+            step("restore.activated");
+        }
+        result_.outage_ms = first_swap_ns_ == 0 ? 0 : (mono_now_ns() - first_swap_ns_) / 1'000'000;
     }
 
     // Writers are started and probes are run here once they are configured.
@@ -156,9 +186,11 @@ private:
     }
 
     void clean() {
-        for (const std::string& line : clean_all(fs_, *file_, journal_)) {
-            result_.problems.push_back("left behind: " + line + "; `ingot restore --resume` tries to remove it again");
+        const Ending ending = finish_proven(fs_, stack_, *file_, journal_);
+        for (const std::string& line : ending.left) {
+            result_.problems.push_back("left behind: " + line + "; `ingot restore --resume` tries again");
         }
+        if (!journal_.kept_dir.empty() && fs_.exists(journal_.kept_dir)) result_.kept_in = journal_.kept_dir;
     }
 
     static Error as_error(const std::exception& error) {
@@ -182,15 +214,18 @@ private:
     [[noreturn]] void roll_back(const Error& error) {
         if (error.code() == Code::rollback_incomplete) throw error;
         targets_.clear();
-        std::string left;
+        std::string left, told;
         try {
-            for (const std::string& line : undo_and_clean(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
+            const Ending ending = undo_and_clean(fs_, stack_, *file_, journal_, told_);
+            for (const std::string& line : ending.problems) told += "; " + line;
+            for (const std::string& line : ending.left) left += "; left behind: " + line;
         } catch (const Error& undo_error) {
             throw Error(Code::rollback_incomplete,
                         fmt::format("{}; then taking the restore back failed: {}", error.what(), undo_error.what()),
                         undo_error.hint());
         }
-        throw Error(Code::rolled_back, fmt::format("{}; the restore was taken back, the old state is live{}", error.what(), left),
+        throw Error(Code::rolled_back,
+                    fmt::format("{}; the restore was taken back, the old state is live{}{}", error.what(), told, left),
                     left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
     }
 
@@ -229,6 +264,8 @@ private:
     Journal journal_;
     bool saved_ = false;  // there may be a journal on the disk
     std::vector<std::unique_ptr<Target>> targets_;
+    std::set<std::string> told_;  // sources whose engines took notice of the new files
+    int64_t first_swap_ns_ = 0;
     RestoreResult result_;
     const int64_t started_ns_ = mono_now_ns();
 };
@@ -238,9 +275,10 @@ private:
 RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,
                       const RestoreOptions& options, Progress& progress) {
     if (!options.to.empty()) {
-        require_apart(options.to, stack);
+        require_apart(options.to, stack, "--to");
         return write_to_folder(repository, snapshot, fs, options, progress);
     }
+    if (!options.keep_replaced.empty()) require_apart(options.keep_replaced, stack, "--keep-replaced");
     return Restoration(repository, snapshot, stack, fs, options, progress).run();
 }
 

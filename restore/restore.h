@@ -19,6 +19,7 @@ struct RestoreOptions {
     std::vector<std::string> only;  // sources; empty: all that the snapshot holds
     std::string to;                 // a folder: everything goes below DIR/<source>/, nothing live is touched
     bool dry_run = false;
+    std::string keep_replaced = {};  // a folder: what the swap replaces is kept in a new folder of it, instead of deleted
 };
 
 struct RestoreChange {
@@ -33,11 +34,12 @@ struct RestoreResult {
     uint64_t targets = 0;
     uint64_t bytes_written = 0;
     uint64_t unchanged = 0, replaced = 0, added = 0, removed = 0, metadata = 0;  // entries
-    int64_t outage_ms = 0;                                                       // from the first swap to the last
+    int64_t outage_ms = 0;  // from the first swap until every engine took notice of the last one
     int64_t duration_ms = 0;
     std::string outcome;                 // "restored", "planned", "written", "undone"
     std::vector<RestoreChange> changes;  // with dry_run: every one that is not `unchanged`
-    std::vector<std::string> problems;   // metadata that could not be set
+    std::vector<std::string> problems;   // metadata that could not be set, what was left behind
+    std::string kept_in;                 // the folder that holds what was replaced; empty: nothing was kept
 };
 
 RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,

@@ -21,10 +21,22 @@ std::unique_ptr<Target> make_target(const TargetInput& input) {
     return std::make_unique<TreeTarget>(input);
 }
 
+TargetSpec engine_spec(FileSystem& fs, const JournalTarget& target) {
+    TargetSpec spec;
+    spec.fs = &fs;
+    spec.staged_dir = target.staged_dir;
+    spec.work_dir = target.work_dir;
+    // Stage folders are ".ingot-<restore id>-<number>".
+    const std::string stage = base_name_of(target.stage_dirs.at(0));
+    const size_t from = stage.find('-') + 1;
+    spec.restore_id = stage.substr(from, stage.find_last_of('-') - from);
+    return spec;
+}
+
 static void undo_engine(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
     Driver* driver = find_driver_of(stack, target.source);
     std::unique_ptr<EngineTarget> engine;
-    if (driver != nullptr) engine = driver->engine_target({&fs, target.staged_dir, target.work_dir});
+    if (driver != nullptr) engine = driver->engine_target(engine_spec(fs, target));
     if (engine == nullptr) {
         throw Error(Code::rollback_incomplete,
                     fmt::format("source {} ({}) is no longer in the config: its old state is in {}", target.source, target.driver,

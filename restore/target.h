@@ -35,6 +35,7 @@ struct TargetInput {
     std::string stage_name;  // ".ingot-<restore id>-<number>"
     std::string work_dir;    // of trees
     bool list_changes = false;
+    bool golden = false;  // this very content was opened by its engine before
 };
 
 class Target {
@@ -44,8 +45,13 @@ public:
     // Compares with the live state, and finds what is in the way. Changes nothing. Error{failed}, Error{damaged}.
     virtual void check() = 0;
     virtual std::vector<SpaceNeed> needs() const = 0;
+    // Of the old state that will be replaced, about: what keeping it elsewhere takes.
+    virtual uint64_t replaced_bytes() const = 0;
     // Beside the live one, every chunk re-hashed, synced, opened by its engine. Error{failed}, Error{damaged}.
     virtual void stage(RestoreResult& result) = 0;
+    // Right before the first target is swapped: is what is live still what check() saw? Cheap, by what stat says. Changes
+    // nothing. Error{failed} names the first entry that was changed.
+    virtual void look_again() {}
     // Makes undo possible where that takes more than what stage() made.
     virtual void prepare_swap() {}
     virtual void swap(RestoreResult& result) = 0;
@@ -64,6 +70,9 @@ std::unique_ptr<Target> make_target(const TargetInput& input);
 
 // The driver of that source in the stack; null where there is none.
 Driver* find_driver_of(const Stack& stack, const std::string& source);
+
+// What an engine's target is made from, now and after a crash.
+TargetSpec engine_spec(FileSystem& fs, const JournalTarget& target);
 
 // The old state is live again. Throws Error{rollback_incomplete}.
 void undo_target(FileSystem& fs, const Stack& stack, const JournalTarget& target);

@@ -1,49 +1,20 @@
 #include "restore/tree_compare.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 
 #include "base/interrupt.h"
-#include "base/metadata.h"
+#include "restore/left_alone.h"
 #include "restore/link_groups.h"
 #include "restore/listing_cursor.h"
+#include "restore/live_entry.h"
 
 namespace ingot {
 namespace {
 
 using What = RestoreChange::What;
-
-Metadata metadata_of_entry(const Entry& entry) {
-    Metadata metadata{entry.mode, entry.uid, entry.gid, entry.mtime_ns, entry.xattrs};
-    if (entry.type == EntryType::symlink) {  // has none of its own
-        metadata.mode = 0777;
-        metadata.xattrs.clear();
-    }
-    return metadata;
-}
-
-uint32_t type_bits(EntryType type) {
-    switch (type) {
-        case EntryType::file:
-        case EntryType::hard_link:
-            return S_IFREG;
-        case EntryType::directory:
-            return S_IFDIR;
-        case EntryType::symlink:
-            return S_IFLNK;
-        case EntryType::fifo:
-            return S_IFIFO;
-        case EntryType::block_device:
-            return S_IFBLK;
-        case EntryType::char_device:
-            return S_IFCHR;
-    }
-    return 0;
-}
 
 class Comparison {
 public:
@@ -53,6 +24,7 @@ public:
           fs_(fs),
           draft_(input.spool_dir),
           writer_(draft_, input.stage_name),
+          rules_(input.excluded, input.foreign),
           links_(input.listing()),
           cursor_(input.listing()),
           roots_(input.roots) {}
@@ -151,19 +123,28 @@ private:
         Metadata before = beneath.inside(path).run([](const std::string& inside) { return metadata_of(inside); });
         Folder folder = open_folder(anchor, path, listed.entry.path, parent);
         const std::vector<std::string> names = names_in(beneath, path);
+        NamesPrint seen;
+        const auto look = [&](const std::string& name) {
+            const std::string at = join(path, name);
+            std::optional<LiveStat> live = beneath.look(at);
+            if (live && rules_.why(beneath, at, join(folder.listing_path, name), *live) == nullptr) seen.add(name);
+            return live;
+        };
         size_t next = 0;
         for (;;) {
             while (next < names.size() && names[next].starts_with(".ingot-")) ++next;
             const std::optional<std::string> name = next_listed_name(folder.listing_path);
             if (next == names.size() && !name) break;
             if (!name || (next < names.size() && names[next] < *name)) {
-                extra(folder, join(path, names[next++]));
+                const std::string& extra = names[next++];
+                remove_extra(folder, join(path, extra), join(folder.listing_path, extra), look(extra));
                 continue;
             }
-            const std::string at = join(path, *name);
-            if (next < names.size() && names[next] == *name) ++next;
-            compare_entry(folder, at, cursor_.take(), beneath.look(at));
+            const bool there = next < names.size() && names[next] == *name;
+            if (there) ++next;
+            compare_entry(folder, join(path, *name), cursor_.take(), there ? look(*name) : std::nullopt);
         }
+        draft_.seen.folder(anchor, path, folder.listing_path, folder.live, seen);
         finish_folder(folder, std::move(before), metadata_of_entry(listed.entry));
     }
 
@@ -206,7 +187,8 @@ private:
             case EntryType::hard_link:
                 return compare_link(parent, path, listed, *live);
             case EntryType::symlink:
-                return compare_special(parent, path, listed, *live, link_of(parent.anchor, path) == listed.entry.link);
+                return compare_special(parent, path, listed, *live,
+                                       live_link(writer_.beneath(parent.anchor), path) == listed.entry.link);
             case EntryType::fifo:
                 return compare_special(parent, path, listed, *live, true);
             case EntryType::block_device:
@@ -224,7 +206,7 @@ private:
         const auto look = [&](const std::string& listing_path) { return look_listed(listing_path); };
         bool keep =
             live.size == listed.root.size && same_bytes(parent.anchor, path, listed.root) && links_.one_inode(group, live, look);
-        Metadata before = metadata_at(parent.anchor, path);
+        Metadata before = live_metadata(writer_.beneath(parent.anchor), path);
         Metadata after = metadata_of_entry(listed.entry);
         // Set in place, metadata would change for the inode's other names too, wherever they are.
         if (before != after && live.links != (group == nullptr ? 1 : 1 + group->others.size())) keep = false;
@@ -238,12 +220,13 @@ private:
 
     void compare_link(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live) {
         if (!links_.of_link(listed).intact) return exchange(parent, path, listed, live);
+        draft_.seen.entry(parent.anchor, path, live);
         count(What::unchanged, listed.entry.path, 0);
     }
 
     void compare_special(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live, bool same) {
         if (!same) return exchange(parent, path, listed, live);
-        Metadata before = metadata_at(parent.anchor, path);
+        Metadata before = live_metadata(writer_.beneath(parent.anchor), path);
         if (S_ISLNK(live.type)) before.mode = 0777;
         keep_entry(parent, path, listed, live, std::move(before), metadata_of_entry(listed.entry));
     }
@@ -251,18 +234,22 @@ private:
     void keep_entry(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live, Metadata before,
                     Metadata after) {
         const bool differs = before != after;
+        draft_.seen.entry(parent.anchor, path, live);
         count(differs ? What::metadata : What::unchanged, listed.entry.path, 0);
         if (differs) writer_.metadata(parent, path, live, std::move(before), std::move(after));
     }
 
     void exchange(Folder& parent, const std::string& path, const ListedEntry& listed, const LiveStat& live) {
         if (S_ISDIR(live.type)) {
-            if (const std::string kept = first_kept_below(parent.anchor, path, listed.entry.path); !kept.empty()) {
+            LeftAlone::Below below;
+            const Beneath& anchor = writer_.beneath(parent.anchor);
+            if (const std::string kept = rules_.first_below(anchor, path, listed.entry.path, below); !kept.empty()) {
                 throw Error(Code::failed,
                             fmt::format("{} is no folder in the snapshot, but it holds {}, which is never moved",
-                                        printable(live_name(parent.anchor, path)), printable(kept)),
+                                        printable(anchor.name(path)), printable(kept)),
                             "move it out of there, then run the restore again");
             }
+            draft_.replaced_bytes += below.bytes;
         }
         const DraftMove move = writer_.move(OpKind::exchange, parent, path, &live);
         count(What::replace, listed.entry.path, listed.root.size);
@@ -296,67 +283,29 @@ private:
 
     // --- what the snapshot does not hold ---------------------------------------------------------------------------------
 
-    struct Piece {
-        std::string path;
-        std::string listing_path;
-        LiveStat live;
-        uint64_t entries = 1;
-        uint64_t bytes = 0;
-    };
-
-    void extra(Folder& parent, const std::string& path) {
-        const std::string listing_path = join(parent.listing_path, base_name_of(path));
-        remove_pieces(parent, path, listing_path);
-    }
-
     // Moves aside what may be: the whole, or the parts of a folder that must stay.
-    void remove_pieces(Folder& parent, const std::string& path, const std::string& listing_path) {
-        const Beneath& beneath = writer_.beneath(parent.anchor);
-        const std::optional<LiveStat> live = beneath.look(path);
+    void remove_extra(Folder& parent, const std::string& path, const std::string& listing_path,
+                      const std::optional<LiveStat>& live) {
         if (!live) return;
-        if (const char* why = why_kept(parent.anchor, path, listing_path, *live)) {
+        const Beneath& beneath = writer_.beneath(parent.anchor);
+        if (const char* why = rules_.why(beneath, path, listing_path, *live)) {
             if (*why != '\0') draft_.notes.push_back(fmt::format("{} stays: {}", printable(beneath.name(path)), why));
             return;
         }
-        Piece piece{path, listing_path, *live};
-        if (!S_ISDIR(live->type)) piece.bytes = live->size;
-        if (!S_ISDIR(live->type) || first_kept_below(parent.anchor, path, listing_path, &piece).empty()) {
-            (void)writer_.move(OpKind::remove, parent, path, &piece.live);
-            draft_.counts.removed += piece.entries - 1;
-            return count(What::remove, listing_path, piece.bytes);
+        const bool is_folder = S_ISDIR(live->type);
+        LeftAlone::Below below{0, is_folder ? 0 : live->size};
+        if (!is_folder || rules_.first_below(beneath, path, listing_path, below).empty()) {
+            (void)writer_.move(OpKind::remove, parent, path, &*live);
+            draft_.counts.removed += below.entries;
+            if (is_folder) draft_.replaced_bytes += below.bytes;
+            return count(What::remove, listing_path, below.bytes);
         }
         Folder folder = open_folder(parent.anchor, path, listing_path, &parent);
-        for (const std::string& name : names_in(beneath, path)) remove_pieces(folder, join(path, name), join(listing_path, name));
-        if (folder.touched) writer_.keep_times(folder);
-    }
-
-    // Null: nothing keeps it. "": it is kept without a word.
-    const char* why_kept(uint32_t anchor, const std::string& path, const std::string& listing_path, const LiveStat& live) const {
-        if (base_name_of(path).starts_with(".ingot-")) return "";
-        if (input_.excluded(listing_path) || input_.foreign(live_name(anchor, path))) return "";
-        if (live.mount_root) return "it is a mount point";
-        if (S_ISSOCK(live.type)) return "it is a socket";
-        return nullptr;
-    }
-
-    // The live path of something below a folder that must stay; empty where there is none. Counts what it saw into `piece`.
-    std::string first_kept_below(uint32_t anchor, const std::string& path, const std::string& listing_path,
-                                 Piece* piece = nullptr) const {
-        check_interrupted();
-        for (const std::string& name : names_in(writer_.beneath(anchor), path)) {
-            const std::string below = join(path, name);
-            const std::string listed = join(listing_path, name);
-            const std::optional<LiveStat> live = writer_.beneath(anchor).look(below);
-            if (!live) continue;
-            if (why_kept(anchor, below, listed, *live) != nullptr) return live_name(anchor, below);
-            if (piece != nullptr) {
-                ++piece->entries;
-                piece->bytes += S_ISDIR(live->type) ? 0 : live->size;
-            }
-            if (!S_ISDIR(live->type)) continue;
-            if (std::string kept = first_kept_below(anchor, below, listed, piece); !kept.empty()) return kept;
+        for (const std::string& name : names_in(beneath, path)) {
+            const std::string at = join(path, name);
+            remove_extra(folder, at, join(listing_path, name), beneath.look(at));
         }
-        return {};
+        if (folder.touched) writer_.keep_times(folder);
     }
 
     // --- small things --------------------------------------------------------------------------------------------------
@@ -364,14 +313,14 @@ private:
     bool left_alone(const ListedEntry& listed) {
         const LiveRoot* root = root_of(roots_, listed.entry.path);
         const std::string live = root == nullptr ? listed.entry.path : root->live_path(listed.entry.path);
-        if (!input_.excluded(listed.entry.path) && !input_.foreign(live)) return false;
+        if (!rules_.listed(listed.entry.path, live)) return false;
         if (LinkGroup* group = links_.of_first(listed.entry.path)) group->first = listed;  // another name may need its content
         return true;
     }
 
     std::optional<LiveStat> look_listed(const std::string& listing_path) {
         const LiveRoot* root = root_of(roots_, listing_path);
-        if (root == nullptr || input_.excluded(listing_path)) return std::nullopt;
+        if (root == nullptr || rules_.excluded(listing_path)) return std::nullopt;
         try {
             return writer_.beneath(writer_.anchor(root->anchor)).look(root->below_anchor(listing_path));
         } catch (const Error& error) {
@@ -384,17 +333,6 @@ private:
     bool same_bytes(uint32_t anchor, const std::string& path, const StreamRoot& root) {
         const Reached reached = writer_.beneath(anchor).at(path);
         return reached.run([&](const std::string& at) { return same_content(content_, root, *fs_.open(at)); });
-    }
-    Metadata metadata_at(uint32_t anchor, const std::string& path) const {
-        return writer_.beneath(anchor).at(path).run([](const std::string& at) { return metadata_of(at); });
-    }
-    std::string link_of(uint32_t anchor, const std::string& path) const {
-        const Reached reached = writer_.beneath(anchor).at(path);
-        std::string target(4096, '\0');  // PATH_MAX: no target is longer
-        const ssize_t length = ::readlinkat(reached.folder_fd(), reached.leaf().c_str(), target.data(), target.size());
-        if (length < 0) throw Error::from_errno("reading the symlink", reached.name(), errno);
-        target.resize(static_cast<size_t>(length));
-        return target;
     }
     std::string live_name(uint32_t anchor, const std::string& path) const { return writer_.beneath(anchor).name(path); }
 
@@ -425,6 +363,7 @@ private:
     FileSystem& fs_;
     TreeDraft draft_;
     DraftWriter writer_;
+    const LeftAlone rules_;
     LinkGroups links_;
     ListingCursor cursor_;
     std::vector<LiveRoot> roots_;

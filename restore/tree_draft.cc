@@ -81,6 +81,7 @@ DraftMove DraftWriter::move(OpKind kind, DraftFolder& parent, const std::string&
     op.staged = fmt::format("{}", draft_.moves.size());
     if (old != nullptr) {
         const bool folder = S_ISDIR(old->type);
+        if (!folder) draft_.replaced_bytes += old->size;
         op.old = {old->inode, old->type, folder ? 0 : old->size, folder ? 0 : old->mtime_ns, 0, 0};
         if (folder) {
             op.old.below = subtree_fingerprint(anchor, path);

@@ -13,6 +13,7 @@
 
 #include "restore/record_spool.h"
 #include "restore/restore.h"
+#include "restore/seen_tree.h"
 #include "restore/tree_plan.h"
 #include "snapshot/place.h"
 
@@ -26,13 +27,15 @@ struct DraftStage {
 };
 
 struct TreeDraft {
-    explicit TreeDraft(const std::string& spools) : moves(spools), metadata(spools), spool_dir(spools) {}
+    explicit TreeDraft(const std::string& spools) : moves(spools), metadata(spools), seen(spools), spool_dir(spools) {}
 
     std::vector<std::string> anchors;
     std::vector<DraftStage> stages;
     RecordSpool moves;               // TreeOps without new_inode
     RecordSpool metadata;            // TreeOps
+    SeenTree seen;                   // what stays where it is
     std::deque<RecordSpool> placed;  // PlacedEntries of each stage, in the order they are staged
+    uint64_t replaced_bytes = 0;     // of live entries that are moved away
     std::string spool_dir;
     RestoreResult counts;            // unchanged, replaced, added, removed, metadata; changes where asked for
     std::vector<std::string> notes;  // what was left alone, and why

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <set>
+#include <algorithm>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/step.h"
+#include "restore/many_syncs.h"
+#include "restore/seen_tree.h"
 
 namespace ingot {
 namespace {
@@ -24,6 +27,8 @@ std::string folder_of(const std::string& path) {
     const size_t slash = path.find_last_of('/');
     return slash == std::string::npos ? "" : path.substr(0, slash);
 }
+
+using Place = std::pair<uint32_t, std::string>;  // an anchor's number, and a path below it
 
 // An old entry is known by its number: it exists until after the commit point, so nothing else can have it.
 bool is_old(const std::optional<LiveStat>& live, const TreeOp& op) { return live && live->inode == op.old.inode; }
@@ -58,14 +63,11 @@ TreeSwap::Done TreeSwap::is_done(const TreeOp& op, const std::optional<LiveStat>
     return Done::neither;
 }
 
-void TreeSwap::require_unchanged(const TreeOp& op, const std::optional<LiveStat>& now, const std::string& name) const {
+void TreeSwap::require_unchanged(const TreeOp& op, const std::optional<LiveStat>& now, const std::string& name) {
     const bool folder = now && S_ISDIR(now->type);
     bool same = now && now->inode == op.old.inode && now->type == op.old.type;
     if (same && !folder) same = now->size == op.old.size && now->mtime_ns == op.old.mtime_ns;
-    if (!same) {
-        throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore", printable(name)),
-                    "stop what writes there, then run the restore again");
-    }
+    if (!same) throw changed_by_others(name);
 }
 
 void TreeSwap::rename(const TreeOp& op, const Reached& at_live, const Reached& at_stage, bool back) {
@@ -78,19 +80,32 @@ void TreeSwap::rename(const TreeOp& op, const Reached& at_live, const Reached& a
     });
 }
 
-void TreeSwap::carry_out(const TreeOp& op) {
-    const Reached at_live = live(op);
-    const Reached at_stage = staged(op);
+TreeSwap::Done TreeSwap::require_ready(const TreeOp& op, const Reached& at_live, const Reached& at_stage) const {
     const std::optional<LiveStat> now = at_live.look();
     const Done done = is_done(op, now, at_stage.look());
-    if (done == Done::yes) return;
+    if (done == Done::yes) return done;
     if (op.kind != OpKind::add) {
         require_unchanged(op, now, at_live.name());
         const bool touched = (op.old.ctime_ns != 0 && now->ctime_ns != op.old.ctime_ns) ||
                              (S_ISDIR(now->type) && subtree_fingerprint(anchors_.at(op.anchor), op.path) != op.old.below);
-        if (touched) require_unchanged(op, std::nullopt, at_live.name());
+        if (touched) throw changed_by_others(at_live.name());
     }
-    if (done == Done::neither) require_unchanged(op, std::nullopt, at_live.name());
+    if (done == Done::neither) throw changed_by_others(at_live.name());
+    return done;
+}
+
+void TreeSwap::look_again() const {
+    for (size_t i = 0; i < plan_.moves(); ++i) {
+        if (i % 1024 == 0) check_interrupted();
+        const TreeOp op = plan_.op(i);
+        (void)require_ready(op, live(op), staged(op));
+    }
+}
+
+void TreeSwap::carry_out(const TreeOp& op) {
+    const Reached at_live = live(op);
+    const Reached at_stage = staged(op);
+    if (require_ready(op, at_live, at_stage) == Done::yes) return;
     rename(op, at_live, at_stage, false);
     // Whoever replaced the entry in the moment between the look and the rename has his in the stage now: that counts as a change
     // too.
@@ -101,8 +116,7 @@ std::vector<std::string> TreeSwap::set_metadata(const TreeOp& op, const Metadata
     const Reached reached = live(op);
     const std::optional<LiveStat> now = reached.look();
     if (!is_old(now, op) || now->type != op.old.type) {
-        throw Error(Code::failed, fmt::format("{} was changed by someone else during the restore", printable(reached.name())),
-                    "stop what writes there, then run the restore again");
+        throw changed_by_others(reached.name());
     }
     std::vector<std::string> problems = apply_metadata(reached.path(), metadata, S_ISLNK(op.old.type));
     for (std::string& line : problems) line = reached.spoken(std::move(line));
@@ -126,23 +140,35 @@ std::vector<std::string> TreeSwap::swap() {
 }
 
 void TreeSwap::sync_touched() {
-    std::set<std::pair<uint32_t, std::string>> folders;
+    std::vector<Place> folders;
+    std::vector<Place> files;  // whose attributes were changed in place
     for (size_t i = 0; i < plan_.size(); ++i) {
         const TreeOp op = plan_.op(i);
-        folders.emplace(op.anchor, S_ISDIR(op.old.type) && op.kind == OpKind::metadata ? op.path : folder_of(op.path));
+        const bool in_place = op.kind == OpKind::metadata;
+        if (in_place && S_ISREG(op.old.type)) files.emplace_back(op.anchor, op.path);
+        Place folder(op.anchor, in_place && S_ISDIR(op.old.type) ? op.path : folder_of(op.path));
+        // Operations come in listing order, so most have the folder of the one before.
+        if (folders.empty() || folders.back() != folder) folders.push_back(std::move(folder));
     }
+    std::sort(folders.begin(), folders.end());
+    folders.erase(std::unique(folders.begin(), folders.end()), folders.end());
     for (const Beneath& stage : stages_) {
         fs_.sync_dir(stage.folder());
-        // Metadata of files: a journaling file system writes its changes in order, so a file made and synced after them carries
-        // them along.
+        // Symlinks, FIFOs and device nodes cannot be synced: a journaling file system writes its changes in order, so a file made
+        // and synced after theirs carries these along.
         const std::string barrier = join(stage.folder(), "barrier");
         if (fs_.exists(barrier)) fs_.remove(barrier);
         fs_.create(barrier, 0600)->sync();
         fs_.remove(barrier);
     }
-    for (const auto& [anchor, path] : folders) {
+    sync_many(files.size(), [&](size_t number) {
+        const auto& [anchor, path] = files[number];
+        anchors_.at(anchor).at(path).run([&](const std::string& file) { fs_.sync_file(file); });
+    });
+    sync_many(folders.size(), [&](size_t number) {
+        const auto& [anchor, path] = folders[number];
         anchors_.at(anchor).inside(path).run([&](const std::string& folder) { fs_.sync_dir(folder); });
-    }
+    });
 }
 
 void TreeSwap::undo_move(const TreeOp& op) {

@@ -4,13 +4,20 @@
 
 #include <algorithm>
 
+#include "base/scratch_folder.h"
+#include "base/step.h"
 #include "restore/tree_stage.h"
 #include "restore/tree_swap.h"
+#include "snapshot/materialise.h"
 
 namespace ingot {
 namespace {
 
-bool has_engine(Driver& driver) { return driver.engine_target({&real_filesystem(), {}, {}}) != nullptr; }
+bool has_engine(Driver& driver) {
+    TargetSpec none;
+    none.fs = &real_filesystem();
+    return driver.engine_target(none) != nullptr;
+}
 
 }  // namespace
 
@@ -45,12 +52,13 @@ std::function<bool(const std::string& live_path)> belongs_to_others(const Stack&
 TreeTarget::TreeTarget(const TargetInput& input) : input_(input) {
     journal_.source = input.source->name;
     journal_.driver = input.source->driver;
+    journal_.roots = input.driver->roots();
     journal_.work_dir = input.work_dir;
 }
 
 void TreeTarget::check() {
     const ManifestSource& source = *input_.source;
-    CompareInput compare;
+    CompareInput& compare = compare_;
     compare.source = source.name;
     for (const SourceRoot& root : input_.driver->roots()) {
         // A path that the config has and the snapshot has not was not the source's then: it is left as it is.
@@ -76,10 +84,32 @@ void TreeTarget::check() {
 std::vector<SpaceNeed> TreeTarget::needs() const {
     std::vector<SpaceNeed> needs;
     for (const DraftStage& stage : draft_->stages) needs.push_back({stage.host, stage.bytes});
+    if (opens_before_swap()) needs.push_back({input_.spool_dir, input_.source->bytes});
     return needs;
 }
 
+bool TreeTarget::opens_before_swap() const {
+    if (draft_->empty() || !input_.driver->artifact_needs_files()) return false;
+    return !input_.golden || input_.driver->open_before_swap();
+}
+
+// All of it, not only what is staged: an engine opens a whole artifact or none.
+void TreeTarget::open_artifact() const {
+    input_.progress->phase(fmt::format("opening {}", input_.source->name), input_.source->bytes);
+    const ScratchFolder scratch(*input_.fs, input_.spool_dir);
+    MaterialiseOptions options;
+    options.metadata = false;
+    (void)materialise(*input_.repository, *input_.source, *input_.fs, scratch.path(), options, *input_.progress);
+    try {
+        (void)input_.driver->open_artifact(scratch.path());
+    } catch (const Error& error) {
+        throw error.within(fmt::format("{}: the snapshot's artifact does not open", input_.source->name));
+    }
+    step("restore.artifact-opened");
+}
+
 void TreeTarget::stage(RestoreResult& result) {
+    if (opens_before_swap()) open_artifact();
     make_dirs(*input_.fs, input_.work_dir, 0700);
     uint64_t bytes = 0;
     for (const DraftStage& stage : draft_->stages) bytes += stage.bytes;
@@ -87,6 +117,13 @@ void TreeTarget::stage(RestoreResult& result) {
     StagedTree staged = stage_tree(*draft_, *input_.content, *input_.fs, tree_plan_path(input_.work_dir));
     result.bytes_written += staged.bytes;
     result.problems.insert(result.problems.end(), staged.problems.begin(), staged.problems.end());
+}
+
+void TreeTarget::look_again() {
+    std::deque<Beneath> anchors;
+    for (const std::string& anchor : draft_->anchors) anchors.emplace_back(anchor);
+    draft_->seen.look_again(anchors, LeftAlone(compare_.excluded, compare_.foreign));
+    TreeSwap(*input_.fs, tree_plan_path(input_.work_dir)).look_again();
 }
 
 void TreeTarget::swap(RestoreResult& result) {

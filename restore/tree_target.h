@@ -1,4 +1,4 @@
-// A source that is put back as a tree, entry by entry: compare, stage, swap.
+// A source that is put back as a tree, entry by entry: compare, open the artifact with its engine where it has one, stage, swap.
 #pragma once
 
 #include "restore/target.h"
@@ -14,13 +14,19 @@ public:
 
     void check() override;
     std::vector<SpaceNeed> needs() const override;
+    uint64_t replaced_bytes() const override { return draft_->replaced_bytes; }
     void stage(RestoreResult& result) override;
+    void look_again() override;
     void swap(RestoreResult& result) override;
     const RestoreResult& counts() const override { return draft_->counts; }
     bool unchanged() const override { return draft_->empty(); }
 
 private:
+    bool opens_before_swap() const;
+    void open_artifact() const;
+
     TargetInput input_;
+    CompareInput compare_;
     std::unique_ptr<TreeDraft> draft_;  // after check()
 };
 

@@ -75,6 +75,18 @@ TEST(FileSystem, TellsMissingFromFailed) {
     EXPECT_EQ(fs.file_size(dir.at("f/below")), std::nullopt);
 }
 
+TEST(FileSystem, SyncsAFileThatIsThereWhateverItsMode) {
+    const TempDir dir;
+    dir.write("a", "A");
+    ASSERT_EQ(::chmod(dir.at("a").c_str(), 0000), 0);
+    EXPECT_NO_THROW(fs.sync_file(dir.at("a")));
+    ASSERT_EQ(::symlink("nowhere", dir.at("link").c_str()), 0);
+    EXPECT_NO_THROW(fs.sync_file(dir.at("link")));  // not followed
+    ASSERT_EQ(::mkfifo(dir.at("fifo").c_str(), 0600), 0);
+    EXPECT_NO_THROW(fs.sync_file(dir.at("fifo")));  // waits for nobody
+    EXPECT_EQ(code_of([&] { fs.sync_file(dir.at("gone")); }), Code::not_found);
+}
+
 TEST(FileSystem, RenamesInThreeWays) {
     const TempDir dir;
     dir.write("a", "A");

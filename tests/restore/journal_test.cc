@@ -16,8 +16,10 @@ Journal some_journal() {
     journal.snapshot.bytes[3] = 7;
     journal.state = RestoreState::stopped;
     journal.started_ms = 1'700'000'000'000;
-    journal.targets.push_back({"docs", "files", false, {"/a/.ingot-1", "/b/\xff\n"}, "", "/state/work", true, true});
-    journal.targets.push_back({"db", "sqlite", true, {"/a/.ingot-2"}, "/a/.ingot-2/staged", "/a/.ingot-2/work", true, false});
+    journal.targets.push_back(
+        {"docs", "files", false, {"/a/.ingot-1", "/b/\xff\n"}, "", "/state/work", true, true, {{"docs", "/srv/docs"}}});
+    journal.targets.push_back({"db", "sqlite", true, {"/a/.ingot-2"}, "/a/.ingot-2/staged", "/a/.ingot-2/work", true, false, {}});
+    journal.kept_dir = "/kept/1";
     return journal;
 }
 
@@ -37,6 +39,8 @@ TEST(Journal, ReadsBackWhatWasWritten) {
     EXPECT_EQ(encode_journal(again), encode_journal(journal));
     EXPECT_EQ(again.state, RestoreState::stopped);
     EXPECT_EQ(again.targets[0].stage_dirs[1], "/b/\xff\n");
+    EXPECT_EQ(again.targets[0].roots.at(0).live_path, "/srv/docs");
+    EXPECT_EQ(again.kept_dir, "/kept/1");
     EXPECT_TRUE(again.targets[1].engine);
     EXPECT_FALSE(again.targets[1].swapped);
 }

@@ -81,10 +81,10 @@ TEST_F(Preflight, CountsWhatIsNeededOnOneFileSystemTogether) {
 }
 
 TEST_F(Preflight, RefusesToWriteBesideIntoWhatIsLive) {
-    require_apart(dir_.at("elsewhere"), stack_);
-    EXPECT_EQ(error_of([&] { require_apart(at("docs/out"), stack_); }).code(), Code::usage);
+    require_apart(dir_.at("elsewhere"), stack_, "--to");
+    EXPECT_EQ(error_of([&] { require_apart(at("docs/out"), stack_, "--to"); }).code(), Code::usage);
     std::filesystem::create_symlink(at("docs"), dir_.at("way"));
-    EXPECT_EQ(error_of([&] { require_apart(dir_.at("way/not/there/yet"), stack_); }).code(), Code::usage);
+    EXPECT_EQ(error_of([&] { require_apart(dir_.at("way/not/there/yet"), stack_, "--to"); }).code(), Code::usage);
 }
 
 }  // namespace

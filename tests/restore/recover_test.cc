@@ -21,6 +21,23 @@ TEST_F(Recover, NamesADamagedJournalAndTouchesNothing) {
     EXPECT_EQ(read_whole(dir_.at("state/test.journal")), bytes);
 }
 
+TEST_F(Recover, OfAJournalThatMayNotBeReadSaysThatAndNothingElse) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can become a user who may not read it";
+    JournalFile(fs_, dir_.at("state"), "test").save({});
+    const int status = in_child([&] {
+        if (::setresuid(65534, 65534, 65534) != 0) return 77;
+        const Error error = error_of([&] { (void)unfinished_restore(fs_, dir_.at("state"), "test"); });
+        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_NE(std::string(error.what()).find("Permission denied"), std::string::npos) << error.what();
+        EXPECT_NE(error.hint().find("run as a user"), std::string::npos) << error.hint();
+        const Error finishing = error_of([&] { recover(stack_, fs_, progress_); });
+        EXPECT_EQ(finishing.code(), Code::failed);
+        EXPECT_EQ(finishing.hint().find(".ingot-"), std::string::npos) << finishing.hint();
+        return HasFailure() ? 1 : 0;
+    });
+    EXPECT_EQ(status, 0);
+}
+
 TEST_F(Recover, OfAProvenRestoreOnlyCleansUp) {
     Journal journal;
     journal.stack = "test";
@@ -57,6 +74,43 @@ TEST_F(Recover, NeverFollowsALinkOutOfAStageThatItRemoves) {
     EXPECT_EQ(recover(stack_, fs_, progress_).outcome, "undone");
     EXPECT_EQ(read_whole(dir_.at("outside/file")), "stays");
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
+}
+
+// The process that the next test kills.
+TEST_F(Recover, DISABLED_Victim) {
+    add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+    open(LockMode::shared);
+    const Snapshot snapshot = listed(RecordId::from_hex(std::getenv("INGOT_TEST_SNAPSHOT")));
+    die_at_name(std::getenv("INGOT_TEST_STEP"));
+    run(snapshot);
+}
+
+TEST_F(Recover, TellsTheEnginesAgainOnceTheirOldFilesAreBack) {
+    add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+    write_file(at("web.conf"), "then");
+    const Snapshot snapshot = take();
+    change();
+    write_file(at("web.conf"), "now");
+    repository_.reset();
+    const std::vector<std::pair<std::string, std::vector<std::string>>> expected = {{"restore.stopped", {}},
+                                                                                    {"restore.swap-begun", {}},
+                                                                                    {"restore.swapped", {"now"}},
+                                                                                    {"restore.activated", {"now"}},
+                                                                                    {"restore.proven", {}}};
+    for (const auto& [name, told] : expected) {
+        ASSERT_EQ(in_own_process(
+                      "Recover.DISABLED_Victim",
+                      {{"INGOT_TEST_SCENE", dir_.path()}, {"INGOT_TEST_STEP", name}, {"INGOT_TEST_SNAPSHOT", snapshot.id.hex()}}),
+                  128 + SIGKILL)
+            << name;
+        FakeServerDriver::serving.clear();
+        FakeServerDriver::rejects = name == "restore.activated" ? "now" : "";  // it rejects the old ones: said, and no more
+        const RestoreResult result = recover(stack_, fs_, progress_);
+        EXPECT_EQ(FakeServerDriver::serving, told) << name;
+        EXPECT_EQ(result.problems.size(), name == "restore.activated" ? 1u : 0u) << name;
+        EXPECT_EQ(leftovers(), std::vector<std::string>{}) << name;
+        EXPECT_EQ(read_whole(at("web.conf")), name == "restore.proven" ? "then" : "now");
+    }
 }
 
 TEST_F(Recover, NamesATargetWhosePlanIsGoneAndKeepsTheJournal) {

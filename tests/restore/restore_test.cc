@@ -110,13 +110,38 @@ TEST_F(RestoreLive, ChangesNothingWhenAnEngineRefusesOrRejectsItsArtifact) {
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
 }
 
-TEST_F(RestoreLive, RollsBackWhenATargetChangesBetweenStageAndSwap) {
+TEST_F(RestoreLive, EndsBeforeTheSwapWhenAnythingChangedSinceItWasCompared) {
+    const Snapshot snapshot = take();
+    change();
+    static std::string path;
+    // One that would be replaced, one that is the snapshot's already, and a folder in which a name is new.
+    for (const std::string& name : {std::string("docs/deep/b"), std::string("docs/same"), std::string("docs/deep/new")}) {
+        path = at(name);
+        const std::string before = std::filesystem::exists(path) ? read_whole(path) : "";
+        set_step_listener([](const char* step_name) {
+            if (std::string_view(step_name) == "restore.staged") write_file(path, "someone's");
+        });
+        const Error error = error_of([&] { run(snapshot); });
+        set_step_listener(nullptr);
+        const std::string named = name == "docs/deep/new" ? at("docs/deep") : path;
+        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_TRUE(std::string(error.what()).starts_with(named + " was changed by someone else during the restore"))
+            << error.what();
+        EXPECT_NE(std::string(error.what()).find("nothing was changed"), std::string::npos) << error.what();
+        EXPECT_EQ(read_whole(path), "someone's");
+        EXPECT_EQ(read_whole(at("fake.db")), "rows of now");
+        EXPECT_EQ(leftovers(), std::vector<std::string>{});
+        before.empty() ? (void)std::filesystem::remove(path) : write_file(path, before);
+    }
+}
+
+TEST_F(RestoreLive, RollsBackWhenATargetChangesInTheSwap) {
     const Snapshot snapshot = take();
     change();
     static std::string path;
     path = at("docs/deep/b");
     set_step_listener([](const char* name) {
-        if (std::string_view(name) == "restore.staged") write_file(path, "someone's");
+        if (std::string_view(name) == "restore.swap-begun") write_file(path, "someone's");
     });
     const Error error = error_of([&] { run(snapshot); });
     set_step_listener(nullptr);
@@ -162,6 +187,55 @@ TEST_F(RestoreLive, ChangesNothingWhenAChunkIsLost) {
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
 }
 
+TEST_F(RestoreLive, EnginesTakeNoticeOnceEverySourceIsSwapped) {
+    add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+    write_file(at("web.conf"), "then");
+    const Snapshot snapshot = take();
+    change();
+    write_file(at("web.conf"), "now");
+    const RestoreResult result = run(snapshot);
+    EXPECT_EQ(FakeServerDriver::serving, std::vector<std::string>{"then"});
+    EXPECT_EQ(result.problems, std::vector<std::string>{});
+    run(snapshot);  // the web's files are right already: its engine has nothing to take notice of
+    EXPECT_EQ(FakeServerDriver::serving.size(), 1u);
+}
+
+TEST_F(RestoreLive, IsTakenBackWhenAnEngineRejectsItsFilesAndTheEngineIsToldAgain) {
+    add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+    add<FakeServerDriver>("later", "fakeserver", {"later.conf"});
+    write_file(at("web.conf"), "then");
+    write_file(at("later.conf"), "later, then");
+    const Snapshot snapshot = take();
+    change();
+    write_file(at("web.conf"), "now");
+    write_file(at("later.conf"), "later, now");
+    const TreeState before = live();
+    FakeServerDriver::rejects = "then";
+    const Error error = error_of([&] { run(snapshot); });
+    EXPECT_EQ(error.code(), Code::rolled_back);
+    EXPECT_NE(std::string(error.what()).find("web: its engine does not take the restored files: the fake server does not start"),
+              std::string::npos)
+        << error.what();
+    EXPECT_EQ(difference(live(), before), "");
+    EXPECT_EQ(FakeServerDriver::serving, (std::vector<std::string>{"then", "now"}));  // the later one was never told
+    EXPECT_EQ(leftovers(), std::vector<std::string>{});
+}
+
+TEST_F(RestoreLive, IsTakenBackAllTheSameWhenTheEngineRejectsTheOldFilesToo) {
+    add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+    write_file(at("web.conf"), "same words");
+    const Snapshot snapshot = take();
+    write_file(at("web.conf"), "same words", 0600);  // an attribute is all that differs
+    FakeServerDriver::rejects = "same words";
+    const Error error = error_of([&] { run(snapshot); });
+    EXPECT_EQ(error.code(), Code::rolled_back);
+    EXPECT_NE(std::string(error.what()).find("web: the old files are back, and its engine did not take notice of them"),
+              std::string::npos)
+        << error.what();
+    EXPECT_EQ(FakeServerDriver::serving.size(), 2u);
+    EXPECT_EQ(leftovers(), std::vector<std::string>{});
+}
+
 // Fails each call of each kind in turn. Whatever happens, all of it is old or all of it is new, and the code says which.
 TEST_F(RestoreLive, IsWhollyOldOrWhollyNewWhicheverCallFails) {
     const TreeState then = live();
@@ -172,7 +246,7 @@ TEST_F(RestoreLive, IsWhollyOldOrWhollyNewWhicheverCallFails) {
     ASSERT_EQ(std::system(("cp -a " + root() + " " + saved).c_str()), 0);
     std::map<std::string, int> outcomes;
     for (const Call call : {Call::open, Call::create, Call::write, Call::sync, Call::rename, Call::remove, Call::make_dir,
-                            Call::sync_dir, Call::list}) {
+                            Call::sync_dir, Call::sync_file, Call::list}) {
         for (const bool for_good : {false, true}) {
             for (uint64_t nth = 1;; ++nth) {
                 fs_.fail(call, nth, for_good, nth % 2 == 0 ? ENOSPC : EIO);

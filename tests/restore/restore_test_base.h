@@ -37,6 +37,10 @@ public:
         replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, join(target_.staged_dir, root_.listing_path), 1 << 20));
     }
     void undo() override { replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, saved(), 1 << 20)); }
+    std::vector<ReplacedFile> replaced() override {
+        if (!target_.fs->exists(saved())) return {};
+        return {{saved(), root_.listing_path}};
+    }
 
     static inline bool refuses = false;
     static inline bool breaks = false;
@@ -58,6 +62,29 @@ public:
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override {
         return std::make_unique<FakeEngine>(target, roots().front());
     }
+};
+
+// Files that an engine reads: it opens them before a swap, and takes notice of them after it.
+class FakeServerDriver : public FilesDriver {
+public:
+    using FilesDriver::FilesDriver;
+    Facts open_artifact(const std::string& dir) override {
+        ++opened;
+        if (read_whole(join(dir, roots().front().listing_path)).find("syntax error") != std::string::npos)
+            throw Error(Code::damaged, "the fake server rejects it");
+        return {};
+    }
+    bool artifact_needs_files() const override { return true; }
+    bool open_before_swap() const override { return opens_golden; }
+    void activate() override {
+        serving.push_back(read_whole(roots().front().live_path));
+        if (serving.back() == rejects) throw Error(Code::failed, "the fake server does not start");
+    }
+
+    static inline int opened = 0;
+    static inline bool opens_golden = false;
+    static inline std::string rejects;
+    static inline std::vector<std::string> serving;  // what it found at each activate()
 };
 
 class LastNotes : public Progress {
@@ -102,6 +129,10 @@ protected:
     ~RestoreTest() override {
         set_interrupted(false);
         FakeEngine::refuses = FakeEngine::breaks = false;
+        FakeServerDriver::opened = 0;
+        FakeServerDriver::opens_golden = false;
+        FakeServerDriver::rejects.clear();
+        FakeServerDriver::serving.clear();
     }
 
     std::string root() const { return dir_.at("stack"); }
@@ -243,6 +274,15 @@ inline void die_at_step(int nth) {
     steps_to_live = nth;
     set_step_listener([](const char*) {
         if (--steps_to_live == 0) ::kill(::getpid(), SIGKILL);
+    });
+}
+
+inline std::string step_to_die_at;
+// The same, at the first step of that name.
+inline void die_at_name(const std::string& name) {
+    step_to_die_at = name;
+    set_step_listener([](const char* passed) {
+        if (step_to_die_at == passed) ::kill(::getpid(), SIGKILL);
     });
 }
 

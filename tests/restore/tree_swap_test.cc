@@ -1,69 +1,19 @@
 #include "restore/tree_swap.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/step.h"
-#include "restore/stage_folder.h"
-#include "restore/tree_stage.h"
+#include "tests/restore/tree_scene.h"
 #include "tests/support/faulty_filesystem.h"
-#include "tests/support/temp_dir.h"
-#include "tests/support/tree_model.h"
 
 namespace ingot::test {
 namespace {
-
-// A live tree and a snapshot of another one.
-struct Scene {
-    TempDir dir;
-    std::string live = dir / "stack/data";
-    std::string wanted = dir / "wanted";
-    MemoryContent content;
-    std::vector<ListedEntry> listing;
-    std::vector<std::string> excluded;
-
-    Scene() {
-        std::filesystem::create_directories(live);
-        std::filesystem::create_directories(wanted);
-    }
-    void take() { listing = listing_of(wanted, "data", content); }
-
-    TreeDraft compare(FileSystem& fs = real_filesystem()) {
-        CompareInput input;
-        input.source = "data";
-        input.roots = {{"data", dir / "stack", "data"}};
-        input.listing = replay(listing);
-        input.excluded = [this](const std::string& path) { return std::ranges::find(excluded, path) != excluded.end(); };
-        input.foreign = [](const std::string&) { return false; };
-        input.spool_dir = dir.path();
-        input.stage_name = ".ingot-0123456789abcdef-0";
-        input.list_changes = true;
-        return compare_tree(input, content, fs);
-    }
-    std::string plan() const { return dir.path() + "/plan"; }
-    std::vector<std::string> stage(FileSystem& fs = real_filesystem()) {
-        const TreeDraft draft = compare(fs);
-        for (const DraftStage& stage : draft.stages) stages.push_back(stage.path);
-        return stage_tree(draft, content, fs, plan()).problems;
-    }
-    void clean() {
-        for (const std::string& stage : stages) remove_stage_folder(real_filesystem(), stage);
-        std::filesystem::remove(plan());
-        stages.clear();
-    }
-    std::vector<std::string> stages;
-};
 
 int the_countdown = 0;
 void kill_at_zero(const char*) {
@@ -156,7 +106,7 @@ TEST(TreeSwap, KilledAfterAnyOperationIsUndoneWholly) {
 
 TEST(TreeSwap, UndoesWhatWasDoneWhenAnyCallFails) {
     int failures = 0;
-    for (const Call call : {Call::rename, Call::sync_dir, Call::create, Call::sync, Call::remove}) {
+    for (const Call call : {Call::rename, Call::sync_dir, Call::sync_file, Call::create, Call::sync, Call::remove}) {
         for (const bool for_good : {false, true}) {
             for (uint64_t nth = 1;; ++nth) {
                 std::mt19937_64 random(7);
@@ -241,6 +191,54 @@ TEST(TreeSwap, StopsBeforeAFileThatSomeoneChangedSinceItWasCompared) {
     EXPECT_EQ(read_whole(scene.live + "/b"), "someone's");
 }
 
+TEST(TreeSwap, FindsBeforeTheFirstMoveWhatSomeoneChangedSinceItWasCompared) {
+    Scene scene;
+    write_file(scene.live + "/a", "old");
+    write_file(scene.live + "/z", "old");
+    write_file(scene.wanted + "/a", "new");
+    write_file(scene.wanted + "/added", "new");
+    scene.take();
+    scene.stage();
+    const TreeSwap swap(real_filesystem(), scene.plan());
+    EXPECT_NO_THROW(swap.look_again());
+    const auto named = [&](const std::string& path) {
+        try {
+            swap.look_again();
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed);
+            return std::string(error.what()).starts_with(path + " was changed by someone else");
+        }
+        return false;
+    };
+    write_file(scene.live + "/added", "someone's");  // where one is to be added
+    EXPECT_TRUE(named(scene.live + "/added"));
+    std::filesystem::remove(scene.live + "/added");
+    write_file(scene.live + "/z", "someone's");  // one that is to be removed
+    EXPECT_TRUE(named(scene.live + "/z"));
+    EXPECT_EQ(read_whole(scene.live + "/a"), "old");  // it looked, and moved nothing
+    scene.clean();
+}
+
+TEST(TreeSwap, SyncsEachFileWhoseAttributesAloneItChanges) {
+    Scene scene;
+    for (const char* name : {"/a", "/b", "/c"}) {
+        write_file(scene.live + name, "same", 0600);
+        write_file(scene.wanted + name, "same", name[1] == 'c' ? 0600 : 0640);
+    }
+    for (const std::string& dir : {scene.live, scene.wanted}) {
+        for (const char* name : {"/a", "/b", "/c"})
+            std::filesystem::last_write_time(dir + name, std::filesystem::file_time_type{});
+    }
+    scene.take();
+    scene.stage();
+    FaultyFileSystem fs;
+    TreeSwap(fs, scene.plan()).swap();
+    EXPECT_EQ(fs.calls(Call::sync_file), 2u);
+    TreeSwap(fs, scene.plan()).undo();
+    EXPECT_EQ(fs.calls(Call::sync_file), 4u);
+    scene.clean();
+}
+
 TEST(TreeSwap, NeverMovesAsideAFolderIntoWhichSomeoneWroteSinceItWasCompared) {
     Scene scene;
     std::filesystem::create_directories(scene.live + "/extra/deep");
@@ -268,32 +266,6 @@ TEST(TreeSwap, ReplacesASymlinkItselfAndNotWhatItLeadsTo) {
     EXPECT_TRUE(std::filesystem::is_regular_file(std::filesystem::symlink_status(scene.live + "/settings")));
 }
 
-TEST(TreeSwap, LeavesExcludedPathsAndSocketsWhereTheyAre) {
-    Scene scene;
-    std::filesystem::create_directories(scene.live + "/run/sub");
-    write_file(scene.live + "/run/sub/cache.tmp", "excluded");
-    write_file(scene.live + "/run/sub/gone", "moved aside");
-    write_file(scene.live + "/top.tmp", "excluded");
-    const int socket = ::socket(AF_UNIX, SOCK_STREAM, 0);
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::snprintf(address.sun_path, sizeof address.sun_path, "%s/app.sock", scene.live.c_str());
-    ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-    ::close(socket);
-    scene.excluded = {"data/run/sub/cache.tmp", "data/top.tmp"};
-    scene.take();
-    const TreeState old = state_of(scene.live, true);
-    scene.stage();
-    TreeSwap(real_filesystem(), scene.plan()).swap();
-    EXPECT_EQ(read_whole(scene.live + "/run/sub/cache.tmp"), "excluded");
-    EXPECT_FALSE(std::filesystem::exists(scene.live + "/run/sub/gone"));
-    EXPECT_TRUE(std::filesystem::is_socket(scene.live + "/app.sock"));
-    EXPECT_EQ(read_whole(scene.live + "/top.tmp"), "excluded");
-    TreeSwap(real_filesystem(), scene.plan()).undo();
-    scene.clean();
-    EXPECT_EQ(difference(state_of(scene.live, true), old), "");
-}
-
 TEST(TreeSwap, UndoNamesBothPlacesWhenSomeoneTookTheNewFilesPlace) {
     Scene scene;
     write_file(scene.live + "/a", "old");
@@ -312,28 +284,6 @@ TEST(TreeSwap, UndoNamesBothPlacesWhenSomeoneTookTheNewFilesPlace) {
         EXPECT_NE(std::string(error.what()).find(scene.stages.at(0) + "/0"), std::string::npos) << error.what();
     }
     EXPECT_EQ(read_whole(scene.live + "/a"), "someone's");
-}
-
-TEST(TreeSwap, RefusesALivePathThatIsReachedThroughASymlink) {
-    Scene scene;
-    write_file(scene.wanted + "/a", "new");
-    scene.take();
-    std::filesystem::rename(scene.live, scene.dir / "elsewhere");
-    std::filesystem::create_symlink(scene.dir / "elsewhere", scene.dir / "stack/way");
-    CompareInput input;
-    input.roots = {{"data", scene.dir / "stack", "way/data"}};
-    input.listing = replay(scene.listing);
-    input.excluded = input.foreign = [](const std::string&) { return false; };
-    input.spool_dir = scene.dir.path();
-    try {
-        (void)compare_tree(input, scene.content, real_filesystem());
-        FAIL() << "compared";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Code::failed);
-        EXPECT_NE(std::string(error.what()).find("is reached through the symlink " + (scene.dir / "stack/way")),
-                  std::string::npos)
-            << error.what();
-    }
 }
 
 TEST(TreeSwap, MakesTheFoldersAboveARootAgainAndTakesThemAwayInTheUndo) {
@@ -355,169 +305,6 @@ TEST(TreeSwap, MakesTheFoldersAboveARootAgainAndTakesThemAwayInTheUndo) {
     TreeSwap(real_filesystem(), scene.plan()).undo();
     remove_stage_folder(real_filesystem(), scene.dir / "stack/.ingot-0-0");
     EXPECT_EQ(difference(state_of(scene.dir / "stack", true), old), "");
-}
-
-TEST(TreeSwap, RefusesHostileListings) {
-    const std::vector<std::pair<std::string, EntryType>> hostile = {
-        {"data/..", EntryType::file},     {"data/../../x", EntryType::file}, {"data/./x", EntryType::file},
-        {"data//x", EntryType::file},     {"data/deep/x", EntryType::file},  {std::string("data/a\0b", 8), EntryType::file},
-        {"data/no", EntryType::hard_link}};
-    for (const auto& [path, type] : hostile) {
-        Scene scene;
-        scene.take();
-        ListedEntry listed;
-        listed.entry.path = path;
-        listed.entry.type = type;
-        listed.entry.link = "../../etc/passwd";
-        scene.listing.push_back(listed);
-        try {
-            scene.stage();
-            FAIL() << "staged " << printable(path);
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), Code::damaged) << error.what();
-        }
-        EXPECT_TRUE(std::filesystem::is_empty(scene.live)) << printable(path);
-        scene.clean();
-    }
-}
-
-TEST(TreeSwap, RefusesAListingThatPutsAChildBelowASymlink) {
-    Scene scene;
-    scene.take();
-    ListedEntry link, child;
-    link.entry.path = "data/way";
-    link.entry.type = EntryType::symlink;
-    link.entry.link = scene.dir.path();
-    child.entry.path = "data/way/child";
-    scene.listing.insert(scene.listing.end(), {link, child});
-    try {
-        scene.stage();
-        FAIL() << "staged";
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), Code::damaged) << error.what();
-    }
-    EXPECT_FALSE(std::filesystem::exists(scene.dir / "child"));
-    scene.clean();
-}
-
-// --- mounts: as root, in a child with a mount namespace of its own -------------------------------------------------------
-
-// 0: all went well; 77: this machine allows no mounts.
-template <class Body>
-void with_mounts(Body&& body) {
-    std::fflush(nullptr);  // else a child would print it again
-    const pid_t child = ::fork();
-    if (child == 0) {
-        if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(77);
-        try {
-            body();
-        } catch (const std::exception& error) {
-            ADD_FAILURE() << error.what();
-        }
-        std::fflush(nullptr);
-        ::_exit(testing::Test::HasFailure() ? 1 : 0);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no mounts may be made here";
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
-bool mount_tmpfs(const std::string& path, const char* options) {
-    std::filesystem::create_directories(path);
-    return ::mount("tmpfs", path.c_str(), "tmpfs", 0, options) == 0;
-}
-
-TEST(TreeMounts, AFolderThatIsMountedInsideTheTreeHasAStageOfItsOwn) {
-    Scene scene;
-    with_mounts([&] {
-        ASSERT_TRUE(mount_tmpfs(scene.live + "/models", "size=8m"));
-        write_file(scene.live + "/models/m", "old");
-        write_file(scene.live + "/a", "old");
-        std::filesystem::create_directories(scene.wanted + "/models");
-        write_file(scene.wanted + "/models/m", "new");
-        write_file(scene.wanted + "/a", "new");
-        scene.take();
-        const TreeState old = state_of(scene.live, true);
-        scene.stage();
-        EXPECT_EQ(scene.stages.size(), 2u);
-        TreeSwap(real_filesystem(), scene.plan()).swap();
-        TreeSwap(real_filesystem(), scene.plan()).undo();
-        scene.clean();
-        EXPECT_EQ(difference(state_of(scene.live, true), old), "");
-        scene.stage();
-        TreeSwap(real_filesystem(), scene.plan()).swap();
-        scene.clean();
-        EXPECT_EQ(difference(state_of(scene.live), state_of(scene.wanted)), "");
-        EXPECT_EQ(read_whole(scene.live + "/models/m"), "new");
-        ::umount((scene.live + "/models").c_str());
-    });
-}
-
-TEST(TreeMounts, WhatIsMountedThereStaysThoughTheSnapshotDoesNotHoldIt) {
-    Scene scene;
-    with_mounts([&] {
-        ASSERT_TRUE(mount_tmpfs(scene.live + "/extra/mounted", "size=1m"));
-        write_file(scene.live + "/extra/mounted/file", "stays");
-        write_file(scene.live + "/extra/goes", "goes");
-        scene.take();
-        scene.stage();
-        TreeSwap(real_filesystem(), scene.plan()).swap();
-        scene.clean();
-        EXPECT_EQ(read_whole(scene.live + "/extra/mounted/file"), "stays");
-        EXPECT_FALSE(std::filesystem::exists(scene.live + "/extra/goes"));
-        ::umount((scene.live + "/extra/mounted").c_str());
-    });
-}
-
-TEST(TreeMounts, AFileThatIsAMountPointIsRefused) {
-    Scene scene;
-    with_mounts([&] {
-        write_file(scene.live + "/a", "old");
-        write_file(scene.dir / "other", "bound");
-        ASSERT_EQ(::mount((scene.dir / "other").c_str(), (scene.live + "/a").c_str(), nullptr, MS_BIND, nullptr), 0);
-        write_file(scene.wanted + "/a", "new");
-        scene.take();
-        try {
-            scene.stage();
-            ADD_FAILURE() << "staged";
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), Code::failed);
-            EXPECT_NE(std::string(error.what()).find("/a is a mount point"), std::string::npos) << error.what();
-        }
-        EXPECT_EQ(read_whole(scene.dir / "other"), "bound");
-        ::umount((scene.live + "/a").c_str());
-    });
-}
-
-TEST(TreeMounts, AReadOnlyFileSystemIsRefusedAndAFullOneLeavesTheTreeAsItWas) {
-    Scene scene;
-    with_mounts([&] {
-        ASSERT_TRUE(mount_tmpfs(scene.live, "size=256k"));
-        write_file(scene.live + "/a", "old");
-        write_file(scene.wanted + "/a", std::string(1 << 20, 'n'));
-        scene.take();
-        const TreeState old = state_of(scene.live, true);
-        try {
-            scene.stage();
-            ADD_FAILURE() << "staged";
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), Code::failed);
-            EXPECT_NE(error.hint().find("free some space"), std::string::npos) << error.what();
-        }
-        scene.clean();
-        EXPECT_EQ(difference(state_of(scene.live, true), old), "");
-
-        ASSERT_EQ(::mount("none", scene.live.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
-        try {
-            scene.stage();
-            ADD_FAILURE() << "staged";
-        } catch (const Error& error) {
-            EXPECT_EQ(error.code(), Code::failed);
-            EXPECT_NE(error.hint().find("read-only"), std::string::npos) << error.what();
-        }
-        ::umount(scene.live.c_str());
-    });
 }
 
 }  // namespace

@@ -51,5 +51,58 @@ TEST_F(TreeTargets, LeaveAPathThatTheConfigHasAndTheSnapshotHasNot) {
     EXPECT_EQ(read_whole(at("docs/deep/b")), "b");
 }
 
+// A tree whose engine reads its files: web.conf, by a fake server.
+class ServerTrees : public RestoreTest {
+protected:
+    ServerTrees() {
+        add<FakeServerDriver>("web", "fakeserver", {"web.conf"});
+        write_file(at("web.conf"), "then");
+    }
+    Error refusal(const Snapshot& snapshot) {
+        const TreeState before = live();
+        const Error error = error_of([&] { run(snapshot); });
+        EXPECT_EQ(difference(live(), before), "");
+        EXPECT_EQ(leftovers(), std::vector<std::string>{});
+        return error;
+    }
+};
+
+TEST_F(ServerTrees, AreOpenedByTheirEngineBeforeAnythingIsSwapped) {
+    write_file(at("web.conf"), "a syntax error");
+    const Snapshot snapshot = take();
+    write_file(at("web.conf"), "now");
+    const Error error = refusal(snapshot);
+    EXPECT_EQ(error.code(), Code::damaged);
+    EXPECT_NE(std::string(error.what()).find("web: the snapshot's artifact does not open: the fake server rejects it"),
+              std::string::npos)
+        << error.what();
+    EXPECT_NE(std::string(error.what()).find("nothing was changed"), std::string::npos);
+    EXPECT_EQ(FakeServerDriver::opened, 1);
+    EXPECT_TRUE(FakeServerDriver::serving.empty());
+    for (const auto& entry : std::filesystem::directory_iterator(repository_->spool_dir()))
+        EXPECT_FALSE(entry.path().filename().string().starts_with("scratch-")) << entry.path();
+}
+
+TEST_F(ServerTrees, AreNotOpenedWhenNoEntryChangesOrTheSnapshotIsGolden) {
+    Snapshot snapshot = take();
+    run(snapshot);
+    EXPECT_EQ(FakeServerDriver::opened, 0);  // nothing of it changes
+    write_file(at("web.conf"), "now");
+    run(snapshot);
+    EXPECT_EQ(FakeServerDriver::opened, 1);
+    Attestation golden;
+    golden.kind = AttestationKind::golden;
+    golden.manifest = snapshot.id;
+    snapshot.attestations.push_back(golden);
+    ASSERT_TRUE(snapshot.golden());
+    write_file(at("web.conf"), "now");
+    run(snapshot);
+    EXPECT_EQ(FakeServerDriver::opened, 1);
+    FakeServerDriver::opens_golden = true;  // one that depends on this host
+    write_file(at("web.conf"), "now");
+    run(snapshot);
+    EXPECT_EQ(FakeServerDriver::opened, 2);
+}
+
 }  // namespace
 }  // namespace ingot::test

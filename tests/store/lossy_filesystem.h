@@ -110,6 +110,9 @@ public:
                 std::erase_if(pending_, [&](const Change& change) { return parent_of(change.path) == path; });
         });
     }
+    void sync_file(const std::string& path) override {
+        run(Call::sync, path, [&] { unsynced_.erase(path); });
+    }
     void list(const std::string& path, const std::function<void(const std::string& name)>& each) override {
         run(Call::list, path, [&] { inner_.list(path, each); });
     }

@@ -62,8 +62,8 @@ private:
 }  // namespace
 
 const char* to_string(Call call) {
-    static const char* const kNames[kCalls] = {"open",   "read",     "create",   "write", "sync",  "rename",
-                                               "remove", "make_dir", "sync_dir", "list",  "change"};
+    static const char* const kNames[kCalls] = {"open",   "read",     "create",   "write",     "sync", "rename",
+                                               "remove", "make_dir", "sync_dir", "sync_file", "list", "change"};
     return kNames[static_cast<size_t>(call)];
 }
 
@@ -119,6 +119,10 @@ bool FaultyFileSystem::make_dir(const std::string& path, uint32_t mode) {
 void FaultyFileSystem::sync_dir(const std::string& path) {
     count(Call::sync_dir, path);
     inner_.sync_dir(path);
+}
+void FaultyFileSystem::sync_file(const std::string& path) {
+    count(Call::sync_file, path);
+    inner_.sync_file(path);
 }
 void FaultyFileSystem::list(const std::string& path, const std::function<void(const std::string& name)>& each) {
     count(Call::list, path);

@@ -22,10 +22,11 @@ enum class Call : size_t {
     remove,
     make_dir,
     sync_dir,
+    sync_file,
     list,
     change
 };  // change: any that writes
-inline constexpr size_t kCalls = 11;
+inline constexpr size_t kCalls = 12;
 const char* to_string(Call call);
 
 class FaultyFileSystem : public FileSystem {
@@ -45,6 +46,7 @@ public:
     void remove_dir(const std::string& path) override;
     bool make_dir(const std::string& path, uint32_t mode) override;
     void sync_dir(const std::string& path) override;
+    void sync_file(const std::string& path) override;
     void list(const std::string& path, const std::function<void(const std::string& name)>& each) override;
     std::optional<uint64_t> file_size(const std::string& path) override { return inner_.file_size(path); }
     bool exists(const std::string& path) override { return inner_.exists(path); }
