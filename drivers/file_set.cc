@@ -56,18 +56,26 @@ void FileSet::fix() {
     });
 }
 
+int64_t FileSet::writers_blocked_ms() const {
+    const std::lock_guard lock(mutex_);
+    return (blocked_ns_ + (blocked_since_ns_ != 0 ? mono_now_ns() - blocked_since_ns_ : 0)) / 1'000'000;
+}
+
 // In the watch's thread. A writer waits from when it asked until its file's lease is gone; two that wait at once count once.
 void FileSet::give_way() {
-    const int64_t began_ns = mono_now_ns();
     std::vector<LeasedFile*> wanted;
     {
         const std::lock_guard lock(mutex_);
         for (const auto& file : owned_) {
             if (file->wanted_back()) wanted.push_back(file.get());
         }
+        if (wanted.empty()) return;
+        blocked_since_ns_ = mono_now_ns();
     }
     for (LeasedFile* file : wanted) file->give_way(abandoned_);
-    if (!wanted.empty()) blocked_ns_ += mono_now_ns() - began_ns;
+    const std::lock_guard lock(mutex_);
+    blocked_ns_ += mono_now_ns() - blocked_since_ns_;
+    blocked_since_ns_ = 0;
 }
 
 }  // namespace ingot

@@ -40,7 +40,7 @@ public:
 
     PinMoment moment() const { return moment_; }
     // How long writers waited for us, until now; copies of the fallback hold nobody.
-    int64_t writers_blocked_ms() const { return blocked_ns_ / 1'000'000; }
+    int64_t writers_blocked_ms() const;
     // In listing order, after fix().
     const std::vector<LeasedFile*>& files() const { return files_; }
 
@@ -48,11 +48,12 @@ private:
     void give_way();
 
     std::string spool_dir_;
-    std::mutex mutex_;  // of owned_
+    mutable std::mutex mutex_;  // of owned_ and the times of waiting
     std::vector<std::unique_ptr<LeasedFile>> owned_;
     std::vector<LeasedFile*> files_;
     PinMoment moment_;
-    std::atomic<int64_t> blocked_ns_ = 0;
+    int64_t blocked_ns_ = 0;
+    int64_t blocked_since_ns_ = 0;  // while somebody waits
     std::atomic<bool> abandoned_ = false;
     std::unique_ptr<LeaseWatch> watch_;  // the last: its thread ends before what it works on
 };

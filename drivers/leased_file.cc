@@ -99,12 +99,12 @@ LeasedFile::~LeasedFile() { release(); }
 PinnedStat LeasedFile::pinned_stat() const { return ingot::pinned_stat(stat_); }
 
 Lease LeasedFile::take_lease(const LeaseWatch& watch) {
-    const Lease answer = watch.take(file_.fd());
-    if (answer != Lease::granted) return answer;
     const std::lock_guard lock(mutex_);
-    leased_ = was_leased_ = true;
+    lease_ = watch.take(file_.fd());
+    if (lease_ != Lease::granted) return lease_;
+    leased_ = true;
     stat_ = file_.stat();  // what it was before the lease counts for nothing
-    return answer;
+    return lease_;
 }
 
 void LeasedFile::copy() {
@@ -117,7 +117,7 @@ void LeasedFile::copy() {
 }
 
 bool LeasedFile::still_so() {
-    if (was_leased_) {
+    if (was_leased()) {
         const std::lock_guard lock(mutex_);
         return leased_ && !failure_ && unchanged() && named();
     }

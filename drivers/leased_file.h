@@ -45,8 +45,9 @@ public:
     // given up since.
     bool still_so();
 
-    // Was it a lease that was granted first?
-    bool was_leased() const { return was_leased_; }
+    // What take_lease() said.
+    Lease lease() const { return lease_; }
+    bool was_leased() const { return lease_ == Lease::granted; }
     // Bytes read, short only at the end.
     size_t read_at(uint64_t offset, std::span<uint8_t> out);
     // Is what was read until now the fixed state? Only a lease that the kernel took away can make it false.
@@ -70,7 +71,7 @@ private:
     const std::string spool_dir_;
     SourceFile file_;
     struct stat stat_ {};
-    bool was_leased_ = false;
+    Lease lease_ = Lease::not_to_be_had;
 
     std::mutex mutex_;  // of what give_way() changes
     bool leased_ = false;
