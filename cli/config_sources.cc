@@ -12,7 +12,7 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 6> kLaterDrivers = {"faiss", "postgres", "redis", "qdrant", "mongodb", "nginx"};
+static constexpr std::array<std::string_view, 5> kLaterDrivers = {"faiss", "postgres", "redis", "qdrant", "mongodb"};
 
 namespace {
 
@@ -89,6 +89,9 @@ void take_key(TableReader& reader, const DriverKey& key, SourceSpec& spec) {
         case KeyType::duration:
             if (reader.duration_ms(key.name)) spec.options[std::string(key.name)] = reader.text(key.name).value_or("");
             return;
+        case KeyType::text_or_empty:
+            if (const auto text = reader.text(key.name, true)) spec.options[std::string(key.name)] = *text;
+            return;
         case KeyType::flag:
             if (const auto flag = reader.flag(key.name)) spec.options[std::string(key.name)] = *flag ? "true" : "false";
             return;
@@ -99,6 +102,7 @@ void take_key(TableReader& reader, const DriverKey& key, SourceSpec& spec) {
 void needs_path(TableReader& reader, const DriverInfo& info) {
     const DriverKey* first = nullptr;
     for (const DriverKey& key : info.keys) {
+        if (key.name == "conf") return;  // names the paths, and has a default
         if (key.name != "path" && key.name != "paths") continue;
         if (key.required || reader.has(key.name)) return;
         if (first == nullptr) first = &key;

@@ -41,9 +41,10 @@ static const char* text_problem(const std::string& text) {
     return nullptr;
 }
 
-std::optional<std::string> TableReader::text(std::string_view key) {
+std::optional<std::string> TableReader::text(std::string_view key, bool may_be_empty) {
     const ConfigNode* node = take(key, "text in quotes", ConfigNode::Kind::text);
     if (node == nullptr) return std::nullopt;
+    if (may_be_empty && node->text.empty()) return node->text;
     if (const char* problem = text_problem(node->text)) {
         mistake(node->line, fmt::format("`{}` {}", key, problem));
         return std::nullopt;

@@ -25,8 +25,8 @@ public:
     int line_of(std::string_view key) const;
 
     bool has(std::string_view key) const { return table_ != nullptr && table_->find(key) != nullptr; }
-    // Text without NUL bytes, and not empty.
-    std::optional<std::string> text(std::string_view key);
+    // Text without NUL bytes, and not empty unless it may be.
+    std::optional<std::string> text(std::string_view key, bool may_be_empty = false);
     std::optional<std::vector<std::string>> text_list(std::string_view key);
     std::optional<std::map<std::string, std::string>> text_table(std::string_view key);
     std::optional<double> number(std::string_view key, double least, double most);

@@ -6,6 +6,7 @@
 #include "drivers/command.h"
 #include "drivers/env.h"
 #include "drivers/files.h"
+#include "drivers/nginx.h"
 #include "drivers/sqlite.h"
 
 namespace ingot {
@@ -47,14 +48,27 @@ constexpr DriverKey kCommandKeys[] = {
      "\"snapshot\" (default): a restore keeps what the snapshot command prints before it; \"none\": it cannot be taken back"},
 };
 
+constexpr DriverKey kNginxKeys[] = {
+    {"conf", KeyType::text, false, "the first config file; default /etc/nginx/nginx.conf"},
+    {"path", KeyType::text, false, "only this file or folder of the config, in place of all that `conf` reads"},
+    {"paths", KeyType::text_list, false, "several of them"},
+    {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"*.bak\""},
+    {"nginx", KeyType::text, false, "the program; default nginx"},
+    {"prefix", KeyType::text, false, "what relative paths of logs start from; default as the program was built"},
+    {"test", KeyType::flag, false, "let nginx test what is stored and what is restored; default true"},
+    {"reload", KeyType::text_or_empty, false, "a command line; default `nginx -s reload` where it is running; \"\": no reload"},
+    {"time_limit", KeyType::duration, false, "of one test, and of a reload; default 60s"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 4> kDrivers = {{
+constexpr std::array<DriverInfo, 5> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
+    {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};

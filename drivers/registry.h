@@ -11,7 +11,7 @@
 
 namespace ingot {
 
-enum class KeyType { text, text_list, text_table, number, duration, flag };
+enum class KeyType { text, text_list, text_table, number, duration, flag, text_or_empty };
 
 struct DriverKey {
     std::string_view name;

@@ -2,12 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include "drivers/registry.h"
+
 namespace ingot {
 
 static const std::string kHead = "[repository]\npath = \"/r\"\n[stack]\nname = \"s\"\nroot = \"/opt/s\"\n";  // lines 1-5
 
 static std::vector<std::string> mistakes_of(const std::string& sources) {
     return read_config_text(kHead + sources, "i.toml", false).lines();
+}
+
+static std::string driver_names() {
+    std::string out;
+    for (const DriverInfo& info : all_drivers()) out += (out.empty() ? "" : ", ") + std::string(info.name);
+    return out;
 }
 
 TEST(ConfigSources, TakesEveryKeyOfADriver) {
@@ -34,10 +42,10 @@ TEST(ConfigSources, ReportsWrongTypesNamesAndDrivers) {
               (std::vector<std::string>{
                   "i.toml:6: [sources.a b]: the name of a source may hold letters, digits, _ and - only, at most 64 of them"}));
     EXPECT_EQ(mistakes_of("[sources.a]\npath = \"x\"\n"),
-              (std::vector<std::string>{"i.toml:6: [sources.a] needs `driver`, one of: files, env, sqlite"}));
-    EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"faiss\"\n"),
+              (std::vector<std::string>{"i.toml:6: [sources.a] needs `driver`, one of: " + driver_names()}));
+    EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"mongodb\"\n"),
               (std::vector<std::string>{
-                  "i.toml:7: the driver \"faiss\" is not supported by this version of ingot; there are: files, env, sqlite"}));
+                  "i.toml:7: the driver \"mongodb\" is not supported by this version of ingot; there are: " + driver_names()}));
     EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"files\"\npaths = \"x\"\n"),
               (std::vector<std::string>{"i.toml:8: `paths` wants a list of texts, such as [\"a\", \"b\"], not text"}));
     EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"files\"\npaths = [\"x\", 7]\n"),
@@ -48,6 +56,19 @@ TEST(ConfigSources, ReportsWrongTypesNamesAndDrivers) {
               (std::vector<std::string>{"i.toml:9: `facts.n` wants text in quotes, not a number"}));
     EXPECT_EQ(read_config_text("sources = 7\n" + kHead, "i.toml", false).lines(),
               (std::vector<std::string>{"i.toml:1: `sources` wants to be tables: [sources.NAME]"}));
+}
+
+TEST(ConfigSources, NginxNeedsNoPathAndMayBeToldNotToReload) {
+    const ConfigReading reading = read_config_text(
+        kHead + "[sources.web]\ndriver = \"nginx\"\ntest = false\nreload = \"\"\ntime_limit = \"5s\"\n", "i.toml", false);
+    ASSERT_EQ(reading.lines(), std::vector<std::string>{});
+    const auto& options = reading.config.sources[0].spec.options;
+    EXPECT_EQ(options, (std::map<std::string, std::string>{{"test", "false"}, {"reload", ""}, {"time_limit", "5s"}}));
+    EXPECT_EQ(mistakes_of("[sources.web]\ndriver = \"nginx\"\nconf = \"\"\ntest = \"no\"\n"),
+              (std::vector<std::string>{"i.toml:8: `conf` is empty",
+                                        "i.toml:9: `test` wants true or false, without quotes, not text"}));
+    EXPECT_EQ(mistakes_of("[sources.web]\ndriver = \"nginx\"\nconf = \"nginx.conf\"\n").size(), 1U)
+        << "the stack's root as a whole";
 }
 
 TEST(ConfigSources, APathListedTwiceIsAWarning) {
