@@ -150,9 +150,6 @@ public:
     // Roots that a snapshot has of this source; a restore says them before it asks for roots(). A driver that finds its roots by
     // itself may have found others then (nginx: a certificate that today's config does not name) and takes them as its own.
     virtual void adopt_roots(const std::vector<std::string>& listing_paths) { (void)listing_paths; }
-    // Roots that a snapshot has of this source; a restore says them before it asks for roots(). A driver that finds its roots by
-    // itself may have found others then (nginx: a certificate that today's config does not name) and takes them as its own.
-    virtual void adopt_roots(const std::vector<std::string>& listing_paths) { (void)listing_paths; }
     // False: roots are only where a restore puts the entries (a command's output), so a source whose roots are not there is not
     // missing.
     virtual bool lives_at_roots() const { return true; }
@@ -170,10 +167,6 @@ public:
     // False: this kind of source has no engine to be opened with, and reading its bytes back proves all there is to prove;
     // open_artifact() is then not called when a snapshot is made golden, so that large trees are not copied for nothing.
     virtual bool artifact_needs_files() const { return true; }
-    // A restore opens the artifact before it swaps a tree in, unless the snapshot is golden: this very content was opened before
-    // then. True: also then, because the verdict depends on this host too and not on the bytes alone (`nginx -t` looks up names
-    // and reads certificates). Only asked where artifact_needs_files() is true; what goes through an EngineTarget is always opened.
-    virtual bool open_before_swap() const { return false; }
     // A restore opens the artifact before it swaps a tree in, unless the snapshot is golden: this very content was opened before
     // then. True: also then, because the verdict depends on this host too and not on the bytes alone (`nginx -t` looks up names
     // and reads certificates). Only asked where artifact_needs_files() is true; what goes through an EngineTarget is always opened.

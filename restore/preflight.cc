@@ -83,7 +83,6 @@ Driver& require_driver(const Stack& stack, const ManifestSource& source) {
                     "restore to another place with --to");
     }
     driver->adopt_roots(source.roots);
-    driver->adopt_roots(source.roots);
     for (const std::string& root : source.roots) {
         if (!std::ranges::any_of(driver->roots(), [&](const SourceRoot& now) { return now.listing_path == root; })) {
             throw Error(Code::failed,
