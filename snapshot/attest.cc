@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
+#include <optional>
+#include <set>
+#include <string>
 #include <unordered_set>
 
 #include "base/clock.h"
@@ -13,6 +17,7 @@
 #include "base/filesystem.h"
 #include "base/interrupt.h"
 #include "base/scratch_folder.h"
+#include "snapshot/invariants.h"
 #include "snapshot/listing.h"
 #include "snapshot/materialise.h"
 #include "store/reader.h"
@@ -23,38 +28,56 @@ namespace {
 // Roots remembered while verifying, so that files that are the same in many snapshots are walked once; beyond it some are walked
 // again, which costs time only. 16 MiB or so for each height.
 constexpr size_t kRememberedRoots = 200'000;
+// Of a repository that is lost in whole there are millions; a record is a page of text.
+constexpr size_t kFindingsInRecord = 20;
 
-// Gives the verifier all streams of snapshots, each once.
+// One stream of a snapshot: a source's listing, or a file of it.
+struct NamedStream {
+    ChunkKind kind;
+    const StreamRoot& root;
+    std::string label;
+    bool first;  // false: it was met before, under another label
+};
+
+// Goes through the streams of snapshots: the same ones, in the same order, under the same labels, each time.
 class StreamsOf {
 public:
-    StreamsOf(Repository& repository, Verifier& verifier) : repository_(repository), reader_(repository), verifier_(verifier) {}
+    // The same digest is another thing as a node of another height, or of the other kind.
+    using Key = std::pair<std::pair<ChunkKind, uint8_t>, Digest>;
+    static Key key(const NamedStream& stream) { return {{stream.kind, stream.root.height}, stream.root.digest}; }
 
-    void add(const Snapshot& snapshot) {
+    // `several`: labels start with the snapshot's id.
+    StreamsOf(Repository& repository, bool several) : repository_(repository), reader_(repository), several_(several) {}
+
+    // A listing comes before its files; one that was met before comes without them. `unreadable`: a listing that cannot be read
+    // on.
+    void visit(const Snapshot& snapshot, const std::function<void(const NamedStream&)>& each,
+               const std::function<void(const ManifestSource&, const Error&)>& unreadable) {
+        const std::string before = several_ ? snapshot.short_id() + " " : "";
         for (const ManifestSource& source : snapshot.manifest.sources) {
-            if (!source.listing || !is_new(ChunkKind::meta, *source.listing)) continue;
+            if (!source.listing) continue;
+            const bool first = is_new(ChunkKind::meta, *source.listing);
+            each({ChunkKind::meta, *source.listing, before + source.name + " (listing)", first});
+            if (!first) continue;
             try {
-                add_source(source);
+                visit_files(source, before + source.name + "/", each);
             } catch (const Error& error) {
                 if (error.code() != Code::damaged) throw;
-                damage_.push_back({Finding::Weight::damage, snapshot.short_id() + " " + source.name,
-                                   fmt::format("its listing cannot be read: {}", error.what())});
+                unreadable(source, error);
             }
         }
     }
-    std::vector<Finding> damage() { return std::move(damage_); }
 
 private:
-    void add_source(const ManifestSource& source) {
-        verifier_.add(ChunkKind::meta, *source.listing, source.name + " (listing)");
+    void visit_files(const ManifestSource& source, const std::string& before,
+                     const std::function<void(const NamedStream&)>& each) {
         ListingReader listing = open_listing(reader_, *source.listing, repository_.spool_dir());
         while (const std::optional<ListedEntry> listed = listing.next()) {
             check_interrupted();
-            if (listed->entry.type != EntryType::file || listed->root.size == 0 || !is_new(ChunkKind::data, listed->root))
-                continue;
-            verifier_.add(ChunkKind::data, listed->root, source.name + "/" + printable(listed->entry.path));
+            if (listed->entry.type != EntryType::file || listed->root.size == 0) continue;
+            each({ChunkKind::data, listed->root, before + printable(listed->entry.path), is_new(ChunkKind::data, listed->root)});
         }
     }
-    // The same digest is another thing as a node of another height, or of the other kind.
     bool is_new(ChunkKind kind, const StreamRoot& root) {
         auto& seen = seen_[{kind, root.height}];
         if (seen.size() < kRememberedRoots) return seen.insert(root.digest).second;
@@ -63,9 +86,8 @@ private:
 
     Repository& repository_;
     Reader reader_;
-    Verifier& verifier_;
+    bool several_;
     std::map<std::pair<ChunkKind, uint8_t>, std::unordered_set<Digest, Digest::Hash>> seen_;
-    std::vector<Finding> damage_;
 };
 
 Facts facts_of(const VerifyReport& report) {
@@ -75,9 +97,9 @@ Facts facts_of(const VerifyReport& report) {
         {"segments", number(report.segments)}, {"chunks", number(report.chunks)}, {"bytes", number(report.bytes)}};
 }
 
-// Which sources' sizes may stand although the coverage contract objects.
+// Which sources' sizes may stand although the coverage contract objects. What could not be read is no size to accept.
 bool is_accepted(const Snapshot& snapshot, const ManifestSource& source, const std::vector<std::string>& accepted) {
-    if (!source.listing) return false;  // nothing of it was stored: there is nothing to accept
+    if (!source.is_whole()) return false;
     return snapshot.accepted(source.name) || std::find(accepted.begin(), accepted.end(), source.name) != accepted.end();
 }
 
@@ -96,6 +118,9 @@ void check_manifest(const Snapshot& snapshot, const Stack& stack, const std::vec
     if (snapshot.manifest.consistency < needed) {
         verdict.reasons.push_back(fmt::format("its consistency is {}, and golden requires {}",
                                               to_string(snapshot.manifest.consistency), to_string(needed)));
+    }
+    for (std::string& broken : broken_invariants(stack.invariants, snapshot.manifest)) {
+        verdict.reasons.push_back(std::move(broken));
     }
 }
 
@@ -137,6 +162,12 @@ void open_artifacts(Repository& repository, const Snapshot& snapshot, const Stac
             open_artifact(repository, source, **driver, verdict, progress);
         }
     }
+    for (std::string& broken : broken_in_artifacts(stack.invariants, verdict.attestation.evidence)) {
+        verdict.reasons.push_back(std::move(broken));
+    }
+    if (!stack.invariants.empty()) {
+        verdict.attestation.evidence["invariants that hold"] = invariants_as_evidence(stack.invariants, snapshot.manifest);
+    }
 }
 
 Attestation new_attestation(AttestationKind kind, const Snapshot& snapshot) {
@@ -159,11 +190,54 @@ std::string host_name() {
 VerifyReport verify_snapshots(Repository& repository, const std::vector<const Snapshot*>& snapshots, int64_t max_age_ms,
                               double sample, Progress& progress) {
     const std::unique_ptr<Verifier> verifier = Verifier::over(repository);
-    StreamsOf streams(repository, *verifier);
-    for (const Snapshot* each : snapshots) streams.add(*each);
+    StreamsOf streams(repository, snapshots.size() > 1);
+    std::vector<Finding> unreadable;
+    for (const Snapshot* snapshot : snapshots) {
+        streams.visit(
+            *snapshot,
+            [&](const NamedStream& stream) {
+                if (stream.first) verifier->add(stream.kind, stream.root, stream.label);
+            },
+            [&](const ManifestSource& source, const Error& error) {
+                unreadable.push_back({Finding::Weight::damage, snapshot->short_id() + " " + source.name,
+                                      fmt::format("its listing cannot be read: {}", error.what())});
+            });
+    }
     VerifyReport report = verifier->run(max_age_ms, sample, progress);
-    for (Finding& each : streams.damage()) report.findings.push_back(std::move(each));
+    for (Finding& each : unreadable) report.findings.push_back(std::move(each));
     return report;
+}
+
+std::vector<const Snapshot*> concerned_by(Repository& repository, const std::vector<const Snapshot*>& snapshots,
+                                          const VerifyReport& report) {
+    std::unordered_set<std::string> labels;
+    for (const Finding& each : report.findings) {
+        if (each.weight != Finding::Weight::note) labels.insert(each.where);
+    }
+    if (labels.empty()) return {};
+    StreamsOf streams(repository, snapshots.size() > 1);
+    std::set<StreamsOf::Key> damaged;  // streams, and listings that name one
+    std::vector<const Snapshot*> concerned;
+    for (const Snapshot* snapshot : snapshots) {
+        bool hit = false;
+        std::optional<StreamsOf::Key> listing;
+        streams.visit(
+            *snapshot,
+            [&](const NamedStream& stream) {
+                const StreamsOf::Key key = StreamsOf::key(stream);
+                if (stream.kind == ChunkKind::meta) listing = key;
+                if (stream.first && labels.contains(stream.label)) damaged.insert(key);
+                if (!damaged.contains(key)) return;
+                hit = true;
+                damaged.insert(*listing);
+            },
+            [&](const ManifestSource&, const Error&) {
+                hit = true;
+                damaged.insert(*listing);
+            });
+        if (hit) concerned.push_back(snapshot);
+    }
+    return concerned;
 }
 
 GoldenVerdict prove_golden(Repository& repository, const Snapshot& snapshot, const Stack& stack,
@@ -189,7 +263,10 @@ Attestation verified_attestation(const Snapshot& snapshot, const VerifyReport& r
     Attestation attestation = new_attestation(report.clean() ? AttestationKind::verified : AttestationKind::suspect, snapshot);
     attestation.evidence["read back"] = facts_of(report);
     Facts& findings = attestation.evidence["findings"];
-    for (const Finding& each : report.findings) findings[each.where] = each.what;
+    for (const Finding& each : report.findings) {
+        if (findings.size() < kFindingsInRecord) findings[each.where] = each.what;
+    }
+    if (report.findings.size() > kFindingsInRecord) findings["all in all"] = static_cast<int64_t>(report.findings.size());
     return attestation;
 }
 

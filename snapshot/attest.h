@@ -16,9 +16,15 @@
 
 namespace ingot {
 
-// Reads snapshots back: their listings, and every file these name. Findings name the source and path they concern.
+// Reads snapshots back: their listings, and every file these name. Findings name the source and path they concern, and where
+// there are several snapshots the first that holds it.
 VerifyReport verify_snapshots(Repository& repository, const std::vector<const Snapshot*>& snapshots, int64_t max_age_ms,
                               double sample, Progress& progress);
+
+// Which of these snapshots need what the report, made of the same ones, found damaged. Damage to stored bytes that none of their
+// streams needs concerns none.
+std::vector<const Snapshot*> concerned_by(Repository& repository, const std::vector<const Snapshot*>& snapshots,
+                                          const VerifyReport& report);
 
 struct GoldenVerdict {
     bool golden = false;
@@ -33,7 +39,7 @@ struct GoldenVerdict {
 GoldenVerdict prove_golden(Repository& repository, const Snapshot& snapshot, const Stack& stack,
                            const std::vector<std::string>& accepted, Progress& progress);
 
-// What verify found, as a `verified` attestation of the snapshot.
+// What verify found, as a `verified` attestation of the snapshot, or a `suspect` one.
 Attestation verified_attestation(const Snapshot& snapshot, const VerifyReport& report);
 
 // Commits an attestation as a record of its own.

@@ -16,8 +16,9 @@ constexpr size_t kShortestPrefix = 4;
 constexpr size_t kNamedInHint = 5;
 
 std::string named(const Snapshot& snapshot) {
-    return fmt::format("{} ({}{}{})", snapshot.short_id(), local_time(snapshot.manifest.moment_ms),
-                       snapshot.golden() ? ", golden" : "", snapshot.complete() ? "" : ", partial");
+    return fmt::format("{} ({}{}{}{})", snapshot.short_id(), local_time(snapshot.manifest.moment_ms),
+                       snapshot.golden() ? ", golden" : "", snapshot.complete() ? "" : ", partial",
+                       snapshot.suspect() ? ", suspect" : "");
 }
 
 std::string what_there_is(const std::vector<Snapshot>& snapshots) {
@@ -33,7 +34,7 @@ std::string what_there_is(const std::vector<Snapshot>& snapshots) {
 std::string why_partial(const Snapshot& snapshot) {
     std::string sources;
     for (const ManifestSource& each : snapshot.manifest.sources) {
-        if (each.status == SourceStatus::stored || snapshot.accepted(each.name)) continue;
+        if (each.status == SourceStatus::stored || (each.is_whole() && snapshot.accepted(each.name))) continue;
         sources += (sources.empty() ? "" : ", ") + each.name + " " + to_string(each.status);
     }
     return fmt::format("{} is partial ({})", snapshot.short_id(), sources);
@@ -118,6 +119,13 @@ bool Snapshot::golden() const {
     return golden && (!suspect || *golden > *suspect);
 }
 
+bool Snapshot::suspect() const {
+    const std::optional<int64_t> suspect = last(AttestationKind::suspect);
+    if (!suspect) return false;
+    const int64_t whole = std::max(last(AttestationKind::golden).value_or(0), last(AttestationKind::verified).value_or(0));
+    return *suspect >= whole;
+}
+
 bool Snapshot::accepted(const std::string& source) const {
     return std::any_of(attestations.begin(), attestations.end(), [&](const Attestation& attestation) {
         return std::find(attestation.accepted.begin(), attestation.accepted.end(), source) != attestation.accepted.end();
@@ -126,7 +134,7 @@ bool Snapshot::accepted(const std::string& source) const {
 
 bool Snapshot::complete() const {
     return std::all_of(manifest.sources.begin(), manifest.sources.end(), [this](const ManifestSource& source) {
-        return source.status == SourceStatus::stored || (source.listing && accepted(source.name));
+        return source.status == SourceStatus::stored || (source.is_whole() && accepted(source.name));
     });
 }
 
@@ -172,7 +180,9 @@ Chosen choose(const std::vector<Snapshot>& snapshots, const Choice& choice) {
             snapshots, 0, [](const Snapshot& s) { return s.golden(); },
             [](const Snapshot& s) {
                 if (!complete(s)) return why_partial(s);
-                return s.last(AttestationKind::suspect) ? s.short_id() + " is suspect" : s.short_id() + " was never made golden";
+                if (s.suspect()) return s.short_id() + " is suspect: damage was found in it";
+                return s.short_id() + (s.last(AttestationKind::golden) ? " is not golden since damage was found in it"
+                                                                       : " was never made golden");
             },
             "golden snapshot");
     }

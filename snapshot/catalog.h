@@ -20,6 +20,8 @@ struct Snapshot {
 
     // Golden: attested so, and not made suspect since.
     bool golden() const;
+    // Damage was found, and it was not read back whole since.
+    bool suspect() const;
     std::optional<int64_t> last(AttestationKind kind) const;
     // Was this size of the source accepted by a person (`promote --accept`)?
     bool accepted(const std::string& source) const;

@@ -50,21 +50,23 @@ std::optional<StreamRoot> listing_from_json(const Json& json) {
 Json source_to_json(const ManifestSource& source) {
     Json roots = Json::array();
     for (const std::string& each : source.roots) roots.push_back(path_to_json(each));
-    return {{"name", printable(source.name)},
-            {"driver", printable(source.driver)},
-            {"status", to_string(source.status)},
-            {"problem", printable(source.problem)},
-            {"consistency", to_string(source.consistency)},
-            {"moment_first", iso_utc(source.moment_first_ms)},
-            {"moment_last", iso_utc(source.moment_last_ms)},
-            {"pause_ms", source.pause_ms},
-            {"roots", roots},
-            {"listing", listing_to_json(source.listing)},
-            {"entries", source.entries},
-            {"streams", source.streams},
-            {"bytes", source.bytes},
-            {"facts", facts_to_json(source.facts)},
-            {"notes", texts_to_json(source.notes)}};
+    Json json = {{"name", printable(source.name)},
+                 {"driver", printable(source.driver)},
+                 {"status", to_string(source.status)},
+                 {"problem", printable(source.problem)},
+                 {"consistency", to_string(source.consistency)},
+                 {"moment_first", iso_utc(source.moment_first_ms)},
+                 {"moment_last", iso_utc(source.moment_last_ms)},
+                 {"pause_ms", source.pause_ms},
+                 {"roots", roots},
+                 {"listing", listing_to_json(source.listing)},
+                 {"entries", source.entries},
+                 {"streams", source.streams},
+                 {"bytes", source.bytes},
+                 {"facts", facts_to_json(source.facts)},
+                 {"notes", texts_to_json(source.notes)}};
+    if (!source.hint.empty()) json["hint"] = printable(source.hint);
+    return json;
 }
 
 ManifestSource source_from_json(const Json& json) {
@@ -73,6 +75,7 @@ ManifestSource source_from_json(const Json& json) {
     source.driver = text_field(json, "driver");
     source.status = enum_field(json, "status", kStatuses);
     source.problem = text_field(json, "problem");
+    if (json.contains("hint")) source.hint = text_field(json, "hint");
     source.consistency = enum_field(json, "consistency", std::array{PinConsistency::pinned, PinConsistency::fuzzy});
     source.moment_first_ms = time_field(json, "moment_first");
     source.moment_last_ms = time_field(json, "moment_last");

@@ -25,6 +25,7 @@ struct ManifestSource {
     std::string driver;
     SourceStatus status = SourceStatus::stored;
     std::string problem;  // one sentence where the status is not `stored`
+    std::string hint;     // what to do about it; may be empty
     PinConsistency consistency = PinConsistency::pinned;
     int64_t moment_first_ms = 0;  // wall clock
     int64_t moment_last_ms = 0;
@@ -36,6 +37,9 @@ struct ManifestSource {
     uint64_t bytes = 0;
     Facts facts;
     std::vector<std::string> notes;
+
+    // All that it was is stored, if less than expected: its size can be accepted.
+    bool is_whole() const { return listing && status != SourceStatus::missing && status != SourceStatus::unreadable; }
 };
 
 struct Manifest {

@@ -71,6 +71,7 @@ void take_back(SourceRun& run) {
     run.failed = false;
     run.record.status = SourceStatus::stored;
     run.record.problem.clear();
+    run.record.hint.clear();
 }
 
 }  // namespace
@@ -90,6 +91,7 @@ void SourceRun::fail(const Error& error) {
 
 void SourceRun::fail_in_part(const Error& error) {
     record.problem = error.what();
+    record.hint = error.hint();
     record.status = SourceStatus::unreadable;
     try {
         if (is_gone(driver)) record.status = SourceStatus::missing;

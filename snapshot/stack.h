@@ -23,6 +23,13 @@ struct BarrierSpec {
     int64_t max_pause_ms = 10'000;
 };
 
+// Two facts that must be equal, each as "source.fact" (snapshot/invariants.h).
+struct InvariantSpec {
+    std::string name;
+    std::string left;
+    std::string right;
+};
+
 struct Stack {
     std::string name;
     std::string root;             // absolute
@@ -31,6 +38,7 @@ struct Stack {
     std::optional<Consistency> golden_requires;  // default: barrier where a pause is configured, else pinned
     int tries = 3;                               // of a pin that finds its source busy or torn
     int64_t golden_max_age_ms = 7LL * 86'400'000;
+    std::vector<InvariantSpec> invariants;
     std::string state_dir;
     std::vector<std::unique_ptr<Driver>> sources;  // in the order of the config
 

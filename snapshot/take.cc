@@ -11,6 +11,7 @@
 #include "base/step.h"
 #include "snapshot/attest.h"
 #include "snapshot/catalog.h"
+#include "snapshot/invariants.h"
 #include "snapshot/source_store.h"
 
 namespace ingot {
@@ -85,7 +86,10 @@ void Taking::stream() {
     store_ = std::make_unique<SourceStore>(repository_, *session_, stack_, earlier_, progress_);
     for (SourceRun& run : runs_) {
         check_interrupted();
-        if (!run.failed) store_->store(run);
+        if (run.failed) continue;
+        const uint64_t before = store_->bytes_new();
+        store_->store(run);
+        result_.bytes_new[run.record.name] = store_->bytes_new() - before;
     }
     step("snapshot.streamed");
 }
@@ -108,6 +112,7 @@ void Taking::describe() {
         manifest_.chunks += run.chunks;
         manifest_.sources.push_back(run.record);
     }
+    result_.broken_invariants = broken_invariants(stack_.invariants, manifest_);
     manifest_.bytes_read = store_->bytes_read();
     manifest_.chunks_new = store_->chunks_new();
     manifest_.bytes_new = store_->bytes_new();

@@ -5,6 +5,7 @@
 // Writers are resumed on every way out (I9).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -26,11 +27,13 @@ struct TakeResult {
     Manifest manifest;
     bool golden = false;
     std::string why_not_golden;  // with `golden`: what kept it from being golden; the snapshot is stored all the same
-    VerifyReport verified;       // with `golden`: what reading it back found
+    std::vector<std::string> broken_invariants;  // what the facts of the pins say against [[invariants]]; also without `golden`
+    VerifyReport verified;                       // with `golden`: what reading it back found
     // What a person must hear although the snapshot is stored: a resume command that failed, a version command that did.
     std::vector<std::string> warnings;
     bool writers_resumed = true;  // false: the resume command failed
     SessionTotals totals;
+    std::map<std::string, uint64_t> bytes_new;  // by source: plaintext of its new data chunks
     int64_t duration_ms = 0;
 };
 

@@ -36,6 +36,8 @@ struct FakeSource {
     std::vector<SourceRoot> roots;
     std::function<Facts(const std::string& dir)> opened = [](const std::string&) { return Facts{}; };
     bool needs_files = true;
+    std::function<int64_t()> blocked_ms = [] { return int64_t{7}; };
+    int64_t moment_shift_ns = 0;
     int pins = 0;
     int live_pins = 0;
     std::vector<std::string> read;  // paths whose streams were opened
@@ -86,10 +88,11 @@ public:
     explicit FakePin(FakeSource& source) : source_(source), at_(source.files.begin()) {
         ++source_.live_pins;
         moment_.first = moment_.last = now();
+        moment_.first.mono_ns += source_.moment_shift_ns;
     }
     ~FakePin() override { --source_.live_pins; }
     PinMoment moment() const override { return moment_; }
-    int64_t writers_blocked_ms() const override { return 7; }
+    int64_t writers_blocked_ms() const override { return source_.blocked_ms(); }
     std::optional<Entry> next() override {
         if (at_ == source_.files.end()) return std::nullopt;
         return (at_++)->second.entry;

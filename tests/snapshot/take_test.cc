@@ -50,6 +50,9 @@ TEST_F(Take, StoresEverySourceAndSaysWhatItProved) {
     EXPECT_EQ(m.find("models")->entries, 3u);
     EXPECT_EQ(m.find("models")->streams, 2u);
     EXPECT_EQ(m.find("models")->bytes, 100'000u);
+    EXPECT_GT(result.bytes_new.at("db"), 0u);
+    EXPECT_GT(result.bytes_new.at("models"), 0u);
+    EXPECT_EQ(result.bytes_new.at("db") + result.bytes_new.at("models"), m.bytes_new);
     EXPECT_EQ(files_of(m, "db"), (std::map<std::string, std::string>{{"dev.db", std::string(300'000, 'd')}}));
     EXPECT_EQ(files_of(m, "models").at("models/empty"), "");
     EXPECT_EQ(db_.live_pins, 0);
@@ -127,6 +130,73 @@ TEST_F(Take, AFailingSourceMakesItPartialAndTheOthersAreStored) {
     EXPECT_FALSE(result.golden);
     EXPECT_NE(result.why_not_golden.find("gone is missing"), std::string::npos);
     EXPECT_EQ(snapshots().size(), 1u);
+}
+
+TEST_F(Take, WhatToDoAboutAFailingSourceIsKept) {
+    FakeSource locked, torn;
+    locked.on_prepare = [] { throw Error(Code::source, "x.db is locked", "stop that program"); };
+    torn.add("a", "a").unreadable = true;
+    torn.add("b", "b");
+    torn.add("c", "c").unsettled = 100;
+    add("locked", locked);
+    add("torn", torn);
+    take();
+    const Manifest m = snapshots().at(0).manifest;  // through the record
+    EXPECT_EQ(m.find("locked")->problem, "x.db is locked");
+    EXPECT_EQ(m.find("locked")->hint, "stop that program");
+    EXPECT_EQ(m.find("torn")->problem, "reading a: Input/output error and 1 more could not be stored");
+    EXPECT_EQ(files_of(m, "torn").size(), 1u);
+    torn.files.erase("a");
+    take();
+    EXPECT_EQ(snapshots().at(1).manifest.find("torn")->hint,
+              "pause what writes to it ([barrier] in the config), or list it under growing or exclude");
+}
+
+TEST_F(Take, HowLongWritersWereBlockedIsAskedAfterTheLastStream) {
+    add("models", tree_);
+    tree_.blocked_ms = [this] { return static_cast<int64_t>(100 * tree_.read.size()); };
+    EXPECT_EQ(take().manifest.find("models")->pause_ms, 200);
+}
+
+TEST_F(Take, InvariantsAreCheckedAtThePinAndAgainOnTheArtifacts) {
+    add("db", db_);
+    add("models", tree_);
+    tree_.facts = {{"files", int64_t{12}}};
+    stack_.invariants = {{"one for one", "models.files", "db.chunks"}};
+    tree_.needs_files = false;
+    const TakeResult good = take(true);
+    EXPECT_TRUE(good.golden) << good.why_not_golden;
+    EXPECT_TRUE(good.broken_invariants.empty());
+    EXPECT_EQ(snapshots().at(0).attestations.at(0).evidence.at("invariants that hold").at("one for one"),
+              Fact("models.files = db.chunks = 12"));
+
+    tree_.needs_files = true;
+    tree_.opened = [](const std::string&) { return Facts{{"files", int64_t{11}}}; };
+    db_.opened = [](const std::string&) { return Facts{{"chunks", int64_t{12}}}; };
+    const TakeResult lost = take(true);
+    EXPECT_FALSE(lost.golden);
+    EXPECT_EQ(lost.why_not_golden,
+              "the invariant \"one for one\" does not hold in what was read back: models.files is 11 and db.chunks is 12");
+
+    tree_.facts = {{"files", int64_t{13}}};
+    const TakeResult broken = take();
+    EXPECT_EQ(broken.broken_invariants.size(), 1u);
+    EXPECT_EQ(take(true).why_not_golden, "the invariant \"one for one\" does not hold: models.files is 13 and db.chunks is 12");
+    stack_.invariants = {{"typo", "models.file", "db.chunks"}};
+    EXPECT_EQ(take(true).why_not_golden, "the invariant \"typo\" cannot be checked: models has no fact file (it has: files)");
+    EXPECT_EQ(snapshots().size(), 5u);
+}
+
+TEST_F(Take, WithAPauseGoldenRequiresABarrierUnlessTheConfigSaysLess) {
+    add("db", db_);
+    stack_.barrier = {"true", "true", 10'000};
+    EXPECT_EQ(stack_.needed_for_golden(), Consistency::barrier);
+    EXPECT_TRUE(take(true).golden);
+    // A source that is pinned with a moment from before the pause.
+    db_.moment_shift_ns = -60'000'000'000;
+    EXPECT_EQ(take(true).why_not_golden, "its consistency is pinned, and golden requires barrier");
+    stack_.golden_requires = Consistency::pinned;
+    EXPECT_TRUE(take(true).golden);
 }
 
 TEST_F(Take, AnErrorThatIsNotTheSourcesAborts) {
