@@ -95,8 +95,9 @@ private:
 enum class FaissLinks : uint8_t { checked, trusted };
 
 // Throws Error{source}: no FAISS index at all, truncated, longer than its structures, a count that the file has no room for, an
-// ntotal that its tables contradict, links to nodes that are not there. Reads in pieces of at most 64 KiB; memory is bounded by
-// some bytes per 16 KiB of the file.
+// ntotal that its tables contradict, links to nodes that are not there. Reads in pieces of at most 64 KiB, tables twice. Memory:
+// 16 bytes for a group of inverted lists, of 1 to 2 KiB where lists are small; 24 bytes a list, for at most 4 million lists,
+// where they are on disk.
 FaissLayout parse_faiss(const ReadAt& read_at, uint64_t size_bytes, FaissLinks links = FaissLinks::checked);
 
 }  // namespace ingot

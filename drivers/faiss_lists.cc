@@ -12,11 +12,11 @@
 namespace ingot {
 namespace {
 
-// A list from here on has chunks of its own; smaller ones are joined to groups of about that size. Half a page per list in meta
-// data and index is what much smaller ones would cost.
-constexpr uint64_t kApartBytes = 4096;
+// A list from here on has chunks of its own; smaller ones are joined to groups of nearly that size. Joining up to 4 KiB costs
+// more new bytes than it saves meta data, not joining at all costs a chunk for every list of a few codes.
+constexpr uint64_t kApartBytes = 2048;
 // Groups that a hash left unbroken for that long are broken anyway.
-constexpr uint64_t kGroupBytes = 16 * kApartBytes;
+constexpr uint64_t kGroupBytes = 32 * kApartBytes;
 // Lists of a data file are sorted by their place, which takes memory: 24 bytes a list. Beyond that the data file is one section.
 constexpr uint64_t kMostListsOnDisk = 4 << 20;
 constexpr uint64_t kPathBytes = 4096;  // Linux' PATH_MAX

@@ -12,7 +12,7 @@ namespace {
 constexpr uint64_t kVectorsBytes = 4096;
 constexpr uint64_t kCodesBytes = 2048;
 constexpr uint64_t kIdsBytes = 2048;
-constexpr uint64_t kLinksBytes = 4096;
+constexpr uint64_t kLinksBytes = 512;
 // Appending touches the last block only: larger blocks cost a few new bytes, smaller ones meta data for ever.
 constexpr uint64_t kTableBytes = 16 << 10;
 constexpr uint64_t kTrainedBytes = 64 << 10;
