@@ -164,6 +164,7 @@ bool parse_lists_on_disk(FaissParse& parse, const FaissListsOf& of, uint64_t nli
         file.name += letter;
     });
     file.size_bytes = in.u64("the size of the lists' file");
+    in.check(file.size_bytes <= INT64_MAX, "a lists' file larger than any file can be");
     if (entries.size() == kMostListsOnDisk) entries.clear();
     file.sections = sections_on_disk(in, of, entries, nlist, code_bytes, file.size_bytes);
     parse.lists_files.push_back(std::move(file));

@@ -145,6 +145,7 @@ TEST(FaissLists, ListsOnDiskBeyondTheirFileOrEachOtherAreAnError) {
     EXPECT_EQ(code_of(on_disk({{3, 4, 0}, {3, 4, 95}}, 192)), Code::source);
     EXPECT_EQ(code_of(on_disk({{3, 4, 0}, {3, 4, 96}}, 191)), Code::source);
     EXPECT_EQ(code_of(on_disk({{5, 4, 0}}, 192)), Code::source);
+    EXPECT_EQ(code_of(on_disk({{3, 4, 0}}, UINT64_MAX)), Code::source);
     EXPECT_EQ(code_of(on_disk({{3, uint64_t{1} << 62, 0}}, 192)), Code::source);
     EXPECT_EQ(code_of(on_disk({{3, 4, UINT64_MAX - 8}}, 192)), Code::source);
     EXPECT_EQ(code_of(on_disk({{3, 4, 0}}, 192, "")), Code::source);
