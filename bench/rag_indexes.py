@@ -40,7 +40,9 @@ def new_rows(before, after):
 
 
 def vectors_of(index):
-    """All vectors of a flat index, or of an IVF's lists."""
+    """All vectors of a flat index, of one below an IDMap (which must outlive the call), or of an IVF's lists."""
+    if isinstance(index, faiss.IndexIDMap):
+        return vectors_of(faiss.downcast_index(index.index))
     if isinstance(index, faiss.IndexIVF):
         lists = index.invlists
         found = [faiss.rev_swig_ptr(lists.get_codes(n), lists.list_size(n) * lists.code_size) for n in range(lists.nlist) if lists.list_size(n)]
@@ -56,8 +58,6 @@ def changed_index(before, after):
         links = int((were != are[:len(were)]).sum() + len(are) - len(were)) * 4
         count = new.ntotal - old.ntotal
         return count * (rag_dataset.DIMENSION * 4 + 12) + links  # 12: a level and an offset a node
-    if isinstance(new, faiss.IndexIDMap):
-        old, new = faiss.downcast_index(old.index), faiss.downcast_index(new.index)
     return new_rows(vectors_of(old), vectors_of(new)) * (rag_dataset.DIMENSION * 4 + 8)
 
 
