@@ -13,11 +13,9 @@
 #include "base/interrupt.h"
 #include "base/spool.h"
 #include "store/index_mend.h"
-#include "store/meta_chunks.h"
 #include "store/pack_reader.h"
-#include "store/reader.h"
 #include "store/repository.h"
-#include "store/tree.h"
+#include "store/verify_tree.h"
 
 namespace ingot {
 namespace {
@@ -71,7 +69,7 @@ private:
 
 class PackVerifier : public Verifier {
 public:
-    explicit PackVerifier(Repository& repository) : core_(repository.core()), reader_(repository), added_(core_.spool_dir) {}
+    explicit PackVerifier(Repository& repository) : core_(repository.core()), added_(core_.spool_dir) {}
 
     void add(ChunkKind kind, const StreamRoot& root, const std::string& label) override {
         ++report_.streams;
@@ -90,17 +88,15 @@ public:
         };
         missing_ = 0;
         try {
-            mark_nodes(root);
-            reader_.walk(kind, root, [&](const Digest& digest, uint64_t) {
-                ids.push_back(core_.id_of(kind, digest));
+            each_part_of(core_, kind, root, [&](const ChunkId& id) {
+                ids.push_back(id);
                 if (ids.size() == 4096) locate();
-                return true;
             });
-            locate();
         } catch (const Error& error) {
             if (error.code() != Code::damaged) throw;
             report_.findings.push_back({Finding::Weight::damage, label, error.what()});
         }
+        locate();
         if (missing_ > 0) {
             report_.findings.push_back(
                 {Finding::Weight::damage, label, fmt::format("{} of its chunks are in no pack", missing_)});
@@ -131,30 +127,6 @@ public:
     }
 
 private:
-    // The packs that hold the tree's nodes, beside those that hold its chunks: without them nothing is found again.
-    void mark_nodes(const StreamRoot& root) {
-        if (root.height == 0) return;
-        const ChunkId id = core_.id_of(ChunkKind::meta, root.digest);
-        std::optional<Location> location;
-        core_.lookup({&id, 1}, {&location, 1});
-        if (location) packs_.insert(location->pack);
-        if (root.height == 1) return;
-        MetaChunks meta(core_);
-        mark_below(meta, root.digest, root.height);
-    }
-    void mark_below(MetaChunks& meta, const Digest& digest, uint8_t height) {
-        const std::vector<TreeEntry> entries = decode_node(meta.chunk(ChunkKind::meta, digest), height);
-        std::vector<ChunkId> ids;
-        for (const TreeEntry& entry : entries) ids.push_back(core_.id_of(ChunkKind::meta, entry.digest));
-        std::vector<std::optional<Location>> found(ids.size());
-        core_.lookup(ids, found);
-        for (const auto& location : found) {
-            if (location) packs_.insert(location->pack);
-        }
-        if (height == 2) return;
-        for (const TreeEntry& entry : entries) mark_below(meta, entry.digest, static_cast<uint8_t>(height - 1));
-    }
-
     std::vector<IndexedPack> choose(int64_t max_age_ms, double sample) {
         std::vector<IndexedPack> chosen;
         std::mt19937_64 random{std::random_device{}()};
@@ -271,14 +243,8 @@ private:
         added_.each([&](ChunkKind kind, const StreamRoot& root, const std::string& label) {
             uint64_t lost_bytes = 0;
             try {
-                reader_.walk(kind, root, [&](const Digest& digest, uint64_t length) {
-                    const ChunkId id = core_.id_of(kind, digest);
-                    std::optional<Location> location;
-                    core_.lookup({&id, 1}, {&location, 1});
-                    if (location &&
-                        (lost_packs_.contains(location->pack) || lost_segments_.contains({location->pack, location->segment})))
-                        lost_bytes += length;
-                    return true;
+                lost_bytes = lost_bytes_of(core_, kind, root, [&](const Location& at) {
+                    return lost_packs_.contains(at.pack) || lost_segments_.contains({at.pack, at.segment});
                 });
             } catch (const Error& error) {
                 if (error.code() != Code::damaged) throw;
@@ -291,7 +257,6 @@ private:
     }
 
     RepositoryCore& core_;
-    Reader reader_;
     AddedStreams added_;
     std::set<PackNumber> packs_;
     VerifyReport report_;
