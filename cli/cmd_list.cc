@@ -12,8 +12,8 @@ namespace {
 
 std::string marks(const Snapshot& snapshot) {
     if (snapshot.golden()) return "golden";
+    if (snapshot.suspect()) return "suspect";
     if (!snapshot.complete()) return "partial";
-    if (snapshot.last(AttestationKind::suspect)) return "suspect";
     return snapshot.last(AttestationKind::verified) ? "verified" : "";
 }
 
@@ -32,6 +32,7 @@ JsonObject listed(const Snapshot& snapshot) {
     object.add("stack", manifest.stack)
         .add("host", manifest.host)
         .add("golden", snapshot.golden())
+        .add("suspect", snapshot.suspect())
         .add("partial", !snapshot.complete());
     object.add("consistency", to_string(manifest.consistency))
         .add("skew_ms", manifest.skew_ms)
@@ -56,6 +57,7 @@ void show_sources(Output& out, const Manifest& manifest) {
     out.table(table);
     for (const ManifestSource& source : manifest.sources) {
         if (!source.problem.empty()) out.line(fmt::format("  {}: {}", source.name, printable(source.problem)));
+        if (!source.hint.empty()) out.line(fmt::format("  {}: hint: {}", source.name, printable(source.hint)));
         for (const auto& [name, fact] : source.facts) out.line(fmt::format("  {}.{} = {}", source.name, name, fact_text(fact)));
         for (const std::string& note : source.notes) out.line(fmt::format("  {}: {}", source.name, printable(note)));
     }

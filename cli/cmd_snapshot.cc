@@ -26,6 +26,7 @@ void say_problems(Output& out, const Manifest& manifest) {
         if (source.status != SourceStatus::stored) {
             out.warn(fmt::format("{} is {}{}{}", source.name, to_string(source.status), source.problem.empty() ? "" : ": ",
                                  printable(source.problem)));
+            if (!source.hint.empty()) out.hint(fmt::format("{}: {}", source.name, printable(source.hint)));
         }
         for (const std::string& note : source.notes) out.note(fmt::format("{}: {}", source.name, printable(note)));
     }
@@ -45,6 +46,9 @@ std::string next_step(const TakeResult& result) {
     if (!smaller.empty())
         return fmt::format("mend what is named above and run the command again; if the size is intended: ingot promote {}{}", id,
                            smaller);
+    if (!result.broken_invariants.empty())
+        return "the sources do not agree: pause what writes to them ([barrier] in the config) or mend them, then run the command "
+               "again";
     return fmt::format("the snapshot is stored; when the cause is gone: ingot promote {}, or run the command again", id);
 }
 
@@ -73,6 +77,7 @@ JsonObject summary(const TakeResult& result, int exit) {
     for (const ManifestSource& source : manifest.sources) streams += source.streams;
     JsonObject object("summary");
     object.add("snapshot_id", result.id.hex()).add("golden", result.golden).add("partial", !manifest.complete());
+    object.add("broken_invariants", result.broken_invariants);
     object.add("why_not_golden", result.why_not_golden)
         .add("writers_resumed", result.writers_resumed)
         .add("warnings", result.warnings)
@@ -85,9 +90,12 @@ JsonObject summary(const TakeResult& result, int exit) {
         detail.add("name", source.name)
             .add("driver", source.driver)
             .add("status", to_string(source.status))
-            .add("problem", source.problem);
+            .add("problem", source.problem)
+            .add("hint", source.hint);
         detail.add("consistency", source.consistency == PinConsistency::pinned ? "pinned" : "fuzzy")
             .add("pause_ms", source.pause_ms);
+        const auto bytes_new = result.bytes_new.find(source.name);
+        detail.add("bytes_new", bytes_new == result.bytes_new.end() ? uint64_t{0} : bytes_new->second);
         detail.add("entries", source.entries).add("bytes", source.bytes).add("facts", source.facts);
         details.push_back(std::move(detail));
     }
@@ -118,12 +126,16 @@ int cmd_snapshot(Invocation& run) {
         run.out.warn(fmt::format("{}: {}", printable(finding.where), printable(finding.what)));
     const bool partial = !result.manifest.complete();
     const bool missed_golden = arguments.golden && !result.golden;
+    if (!arguments.golden) {
+        for (const std::string& broken : result.broken_invariants) run.out.warn(printable(broken));
+    }
     if (missed_golden && !result.why_not_golden.empty())
         run.out.warn(fmt::format("not golden: {}", printable(result.why_not_golden)));
-    if (partial || missed_golden) run.out.hint(next_step(result));
+    const bool broken = !result.broken_invariants.empty();
+    if (partial || missed_golden || broken) run.out.hint(next_step(result));
     if (run.out.verbosity > 0) show_details(run.out, result);
     int exit = exit_code(result.verified.findings);
-    if (exit == kExitDone && (partial || missed_golden || !result.writers_resumed)) exit = kExitNotAsAsked;
+    if (exit == kExitDone && (partial || missed_golden || broken || !result.writers_resumed)) exit = kExitNotAsAsked;
     const std::string mark = result.golden ? ", golden" : partial ? ", partial" : "";
     run.out.line(fmt::format("snapshot {} saved{}", result.id.hex().substr(0, 8), mark));
     run.out.object(summary(result, exit));

@@ -60,11 +60,16 @@ int cmd_verify(Invocation& run) {
     }
     const int exit = exit_code(report.findings);
     bool attested = false;
-    // A sample proves the packs it read, and no snapshot; damage is laid to a snapshot where only one was read.
-    std::vector<Attestation> attestations;
-    if (exit == kExitDone ? arguments.sample >= 1 : snapshots.size() == 1) {
-        for (const Snapshot& snapshot : snapshots) attestations.push_back(verified_attestation(snapshot, report));
+    // A sample proves the packs it read, and no snapshot; where damage was found, only that is recorded. What it did to one
+    // snapshot alone is not asked: that one is suspect.
+    std::vector<const Snapshot*> recorded;
+    if (exit != kExitDone) {
+        recorded = chosen.size() == 1 ? chosen : concerned_by(*repository, chosen, report);
+    } else if (arguments.sample >= 1) {
+        recorded = chosen;
     }
+    std::vector<Attestation> attestations;
+    for (const Snapshot* snapshot : recorded) attestations.push_back(verified_attestation(*snapshot, report));
     if (!attestations.empty()) {
         const RepositoryId id = repository->id();
         repository.reset();
@@ -75,15 +80,24 @@ int cmd_verify(Invocation& run) {
     run.out.line(fmt::format("{}: {} in {} and {} read back and re-hashed in {}{}", exit == kExitDone ? "verified" : "DAMAGED",
                              human_bytes(report.bytes), counted(report.chunks, "chunk"), counted(report.packs, "pack"),
                              human_duration(duration_ms), share));
-    if (exit != kExitDone)
+    std::vector<std::string> suspect;
+    if (exit != kExitDone) {
+        for (const Snapshot* snapshot : recorded) {
+            suspect.push_back(snapshot->id.hex());
+            run.out.warn(fmt::format("snapshot {} of {} is suspect{}", snapshot->short_id(),
+                                     local_time(snapshot->manifest.moment_ms),
+                                     snapshot->golden() ? ", and golden no longer" : ""));
+        }
         run.out.note(
             "what is damaged is named above; `ingot check` looks at the repository's structure, and other snapshots may be "
             "whole");
+    }
     JsonObject object("summary");
     std::vector<std::string> ids;
     for (const Snapshot& snapshot : snapshots) ids.push_back(snapshot.id.hex());
     object.add("snapshot_id", ids.size() == 1 ? std::optional(ids[0]) : std::nullopt)
         .add("snapshots", ids)
+        .add("suspect", suspect)
         .add("sample", arguments.sample);
     object.add("streams", report.streams)
         .add("packs", report.packs)

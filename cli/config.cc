@@ -72,6 +72,7 @@ Stack make_stack(const Config& config, const std::string& state_dir) {
     stack.golden_requires = config.golden_requires;
     stack.tries = config.tries;
     stack.golden_max_age_ms = config.golden_max_age_ms;
+    stack.invariants = config.invariants;
     stack.state_dir = state_dir;
     for (const ConfigSource& source : config.sources) {
         SourceSpec spec = source.spec;

@@ -45,6 +45,7 @@ struct Config {
     int tries = 3;
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::vector<ConfigSource> sources;
+    std::vector<InvariantSpec> invariants;
     ConfigNode document;
 };
 

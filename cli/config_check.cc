@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/config_invariants.h"
 #include "cli/config_sources.h"
 #include "cli/config_values.h"
 #include "cli/nearest.h"
@@ -12,10 +13,10 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 5> kTables = {"repository", "stack", "barrier", "sources", "state"};
+static constexpr std::array<std::string_view, 6> kTables = {"repository", "stack", "barrier", "sources", "invariants", "state"};
 // Silence about these would promise what this version does not do.
-static constexpr std::array<std::string_view, 7> kLaterTables = {"invariants", "services", "probes", "compatibility",
-                                                                 "retention",  "notify",   "metrics"};
+static constexpr std::array<std::string_view, 6> kLaterTables = {"services",  "probes", "compatibility",
+                                                                 "retention", "notify", "metrics"};
 
 static bool is_later_table(std::string_view name) {
     return std::find(kLaterTables.begin(), kLaterTables.end(), name) != kLaterTables.end();
@@ -34,6 +35,7 @@ public:
         stack();
         barrier();
         check_sources(config_, mistakes_);
+        check_invariants(config_, mistakes_);
         state();
         golden_can_be_reached();
     }
