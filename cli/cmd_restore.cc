@@ -88,7 +88,8 @@ int finish_unfinished(Invocation& run) {
 
 void say_choice(Output& out, const Picked& picked) {
     const Snapshot& snapshot = picked.snapshot;
-    const char* mark = snapshot.golden() ? ", golden" : snapshot.complete() ? "" : ", PARTIAL";
+    std::string mark = snapshot.golden() ? ", golden" : snapshot.complete() ? "" : ", PARTIAL";
+    if (snapshot.suspect()) mark += ", SUSPECT: damage was found in it";
     out.note(fmt::format("chosen: snapshot {} of {}, {}{}", snapshot.short_id(), printable(snapshot.manifest.stack),
                          local_time(snapshot.manifest.moment_ms), mark));
     for (const std::string& line : picked.skipped) out.note(fmt::format("passed over: {}", printable(line)));
