@@ -14,6 +14,7 @@
 #include "base/interrupt.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "drivers/registry.h"
 
 namespace ingot {
 namespace {
@@ -107,6 +108,7 @@ int guarded(int argc, char** argv, FileSystem& fs, Output& out, std::string& com
 
 int run_ingot(int argc, char** argv, FileSystem& fs) {
     harden_process();
+    if (const std::optional<int> status = run_engine_child(argc, argv)) return *status;
     catch_interrupts();
     Output out;
     std::string command;

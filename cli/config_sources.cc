@@ -12,7 +12,7 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 5> kLaterDrivers = {"faiss", "postgres", "redis", "qdrant", "mongodb"};
+static constexpr std::array<std::string_view, 4> kLaterDrivers = {"postgres", "redis", "qdrant", "mongodb"};
 
 namespace {
 

@@ -5,6 +5,8 @@
 
 #include "drivers/command.h"
 #include "drivers/env.h"
+#include "drivers/faiss.h"
+#include "drivers/faiss_child.h"
 #include "drivers/files.h"
 #include "drivers/nginx.h"
 #include "drivers/sqlite.h"
@@ -60,16 +62,24 @@ constexpr DriverKey kNginxKeys[] = {
     {"time_limit", KeyType::duration, false, "of one test, and of a reload; default 60s"},
 };
 
+constexpr DriverKey kFaissKeys[] = {
+    {"path", KeyType::text, true, "the index file, absolute or relative to the stack's root"},
+    {"docstore", KeyType::text_list, false, "files that belong to it, pinned with it: [\"data/index.pkl\"]"},
+    {"docstore_skew", KeyType::duration, false, "how far apart they may have been written; default 10m"},
+    {"lists", KeyType::text_list, false, "data files of on-disk inverted lists, where they are not found by the index's own word"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 5> kDrivers = {{
+constexpr std::array<DriverInfo, 6> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
+    {"faiss", "a FAISS index and its docstore, pinned by read leases", kFaissKeys, make<FaissDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 
@@ -81,5 +91,7 @@ const DriverInfo* find_driver(std::string_view name) {
     const auto found = std::find_if(kDrivers.begin(), kDrivers.end(), [&](const DriverInfo& info) { return info.name == name; });
     return found == kDrivers.end() ? nullptr : &*found;
 }
+
+std::optional<int> run_engine_child(int argc, char** argv) { return run_faiss_child(argc, argv); }
 
 }  // namespace ingot

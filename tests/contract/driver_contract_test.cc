@@ -5,6 +5,7 @@
 #include "base/metadata.h"
 #include "command_fixture.h"
 #include "drivers/registry.h"
+#include "faiss_contract_fixture.h"
 #include "files_fixture.h"
 #include "nginx_contract_fixture.h"
 #include "sqlite_contract_fixture.h"
@@ -89,6 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
                          testing::Values(Named{"files", make_fixture<FilesFixture>}, Named{"env", make_fixture<EnvFixture>},
                                          Named{"nginx", make_fixture<NginxSourceFixture>},
                                          Named{"sqlite_wal", wal_database}, Named{"sqlite_journal", journal_database},
+                                         Named{"faiss", make_fixture<FaissSourceFixture>},
                                          Named{"command", command}, Named{"command_transaction", transaction_command}),
                          [](const auto& named) { return std::string(named.param.name); });
 

@@ -1,0 +1,38 @@
+// The driver of FAISS indexes and the docstores beside them (docs/drivers/faiss.md).
+//
+// Pin: read leases on all files, at one moment; copies where a lease is not to be had. An artifact is opened by FAISS itself, in
+// a process of its own. Put back as a tree: the files are exchanged by renames, never written into.
+//
+// Thread safety: as any Driver. Errors: as any Driver.
+#pragma once
+
+#include <optional>
+
+#include "drivers/faiss_files.h"
+
+namespace ingot {
+
+class FaissDriver : public Driver {
+public:
+    // Throws Error{usage} unless there is exactly one path, and a docstore_skew that is a duration.
+    explicit FaissDriver(SourceSpec spec);
+
+    void prepare() override;
+    std::unique_ptr<Pin> pin() override;
+    // The declared files; the data files that the live index names, where it can be read; and those that were adopted.
+    std::vector<SourceRoot> roots() const override;
+    // Data files of lists that a snapshot holds: taken where they lie below the stack's root or beside the index. Elsewhere the
+    // live index or the config must name them, so that no snapshot decides by itself what is written to in the whole system.
+    void adopt_roots(const std::vector<std::string>& listing_paths) override;
+    // The structure, links included; then FAISS. Facts: as of the pin, and `opened_by`.
+    Facts open_artifact(const std::string& dir) override;
+
+private:
+    const std::vector<SourceRoot>& lists() const;
+
+    FaissFiles files_;
+    std::vector<SourceRoot> adopted_;
+    mutable std::optional<std::vector<SourceRoot>> lists_;  // as the live index named them when it was looked at last
+};
+
+}  // namespace ingot
