@@ -141,9 +141,14 @@ void check_operands(const Arguments& arguments) {
     if (restore.resume && restore.undo)
         throw Error(Code::usage, "ingot restore takes --resume or --undo, not both", "leave one of the two out");
     if (unfinished &&
-        (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() || restore.dry_run)) {
+        (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() || restore.dry_run ||
+         !restore.keep_replaced.empty())) {
         throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else",
                     "leave the rest out; restore another snapshot when that is done");
+    }
+    if (!restore.to.empty() && !restore.keep_replaced.empty()) {
+        throw Error(Code::usage, "ingot restore takes --to or --keep-replaced, not both",
+                    "with --to nothing live is touched, so nothing is replaced: leave --keep-replaced out");
     }
     if (!restore.which.empty() && !restore.at.empty())
         throw Error(Code::usage, "ingot restore takes WHICH or --at, not both", "leave one of the two out");

@@ -61,6 +61,7 @@ struct RestoreArguments {
     std::string at;
     std::vector<std::string> only;
     std::string to;
+    std::string keep_replaced;
     bool dry_run = false;
     bool resume = false;
     bool undo = false;

@@ -61,6 +61,7 @@ void show_result(Output& out, const RestoreResult& result, const std::optional<S
                              human_bytes(result.bytes_written), human_duration(result.outage_ms),
                              human_duration(result.duration_ms)));
     }
+    if (!result.kept_in.empty()) out.line(fmt::format("what was replaced is kept in {}", printable(result.kept_in)));
     JsonObject object("summary");
     object.add("restore_id", result.restore_id).add("snapshot_id", snapshot ? std::optional(snapshot->id.hex()) : std::nullopt);
     object.add("outcome", result.outcome).add("targets", result.targets).add("bytes_written", result.bytes_written);
@@ -69,6 +70,7 @@ void show_result(Output& out, const RestoreResult& result, const std::optional<S
         .add("added", result.added)
         .add("removed", result.removed);
     object.add("metadata", result.metadata).add("problems", result.problems).add("outage_ms", result.outage_ms);
+    object.add("kept_in", result.kept_in.empty() ? std::nullopt : std::optional(result.kept_in));
     out.object(object.add("duration_s", static_cast<double>(result.duration_ms) / 1000).add("exit", kExitDone));
 }
 
@@ -124,6 +126,7 @@ int cmd_restore(Invocation& run) {
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
     if (!live) options.to = absolute_path(arguments.to);
+    if (!arguments.keep_replaced.empty()) options.keep_replaced = absolute_path(arguments.keep_replaced);
     // Where there is a config it says what is live, which --to never touches.
     const bool live_known = live || run.settings().config.has_value();
     const RestoreResult result = live_known ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)

@@ -104,6 +104,7 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
         ->allow_extra_args(false)
         ->type_name("SOURCES");
     add_text(restore, "--to", values.to, "Into this folder; nothing live is touched, no config is needed", "DIR");
+    add_text(restore, "--keep-replaced", values.keep_replaced, "Keep what is replaced in a new folder of this one", "DIR");
     restore->add_flag("-n,--dry-run", values.dry_run, "Print what would change, and change nothing");
     restore->add_flag("--resume", values.resume, "Finish a restore that was cut short");
     restore->add_flag("--undo", values.undo, "Take back a restore that was cut short");

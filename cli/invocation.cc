@@ -38,13 +38,18 @@ void Invocation::say_if_unfinished(const Settings& settings) {
         }
     } catch (const Error& error) {
         // What only looks goes on; what changes something is refused by refuse_while_unfinished().
-        unfinished_ = true;
+        unknown_ = error;
         out.warn(fmt::format("whether a restore is unfinished cannot be said: {}", error.what()));
     }
 }
 
 void Invocation::refuse_while_unfinished() {
     settings(ConfigUse::required);
+    if (unknown_) {
+        throw Error(Code::failed,
+                    fmt::format("whether a restore of this stack is unfinished cannot be said: {}", unknown_->what()),
+                    unknown_->code() == Code::damaged ? "`ingot restore --resume` says what is left to do" : unknown_->hint());
+    }
     if (unfinished_)
         throw Error(Code::failed, "a restore of this stack is unfinished: nothing else is done before", kFinishFirst);
 }

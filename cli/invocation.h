@@ -57,6 +57,7 @@ private:
     std::optional<FoundCredentials> credentials_;
     std::optional<Stack> stack_;
     bool unfinished_ = false;
+    std::optional<Error> unknown_;  // why it cannot be said whether a restore is unfinished
 };
 
 }  // namespace ingot

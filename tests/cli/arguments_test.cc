@@ -81,6 +81,8 @@ TEST(Arguments, MissingAndClashingOperandsAreSaid) {
     EXPECT_TRUE(holds(mistake({"restore", "latest", "--at", "now"}), "not both"));
     EXPECT_TRUE(holds(mistake({"restore", "--resume", "--undo"}), "not both"));
     EXPECT_TRUE(holds(mistake({"restore", "--resume", "latest"}), "nothing else"));
+    EXPECT_TRUE(holds(mistake({"restore", "--resume", "--keep-replaced", "/kept"}), "nothing else"));
+    EXPECT_TRUE(holds(mistake({"restore", "latest", "--to", "/t", "--keep-replaced", "/kept"}), "not both"));
     EXPECT_TRUE(holds(mistake({"verify", "latest", "--all"}), "not both"));
     EXPECT_TRUE(holds(mistake({"list", "--lock-wait", "soon"}), "length of time"));
     EXPECT_FALSE(mistake({"snapshot", "--tag"}).empty());

@@ -61,6 +61,22 @@ TEST_F(RestoreCommandTest, ToAFolderNeedsNoConfigAndTouchesNothingLive) {
     EXPECT_EQ(summary["outcome"], "written");
 }
 
+TEST_F(RestoreCommandTest, KeepsWhatItReplacedAndSaysWhere) {
+    init();
+    snapshot();
+    dir.write("stack/docs/a.txt", "damaged");
+    const Ran ran = run({"restore", "latest", "--keep-replaced", dir.at("kept"), "--json"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    const nlohmann::json summary = nlohmann::json::parse(ran.out);
+    const std::string kept = summary["kept_in"];
+    ASSERT_TRUE(kept.starts_with(dir.at("kept/"))) << kept;
+    EXPECT_EQ(dir.read(kept.substr(dir.path().size() + 1) + "/docs/docs/a.txt"), "damaged");
+    dir.write("stack/docs/a.txt", "damaged again");
+    EXPECT_TRUE(holds(run({"restore", "latest", "--keep-replaced", dir.at("kept")}).out,
+                      "what was replaced is kept in " + dir.at("kept/")));
+    EXPECT_EQ(run({"restore", "latest", "--keep-replaced", dir.at("stack/docs/kept")}).exit, 2);
+}
+
 TEST_F(RestoreCommandTest, OnlySourcesThatThereAre) {
     init();
     snapshot();
