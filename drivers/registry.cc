@@ -66,7 +66,8 @@ constexpr DriverKey kFaissKeys[] = {
     {"path", KeyType::text, true, "the index file, absolute or relative to the stack's root"},
     {"docstore", KeyType::text_list, false, "files that belong to it, pinned with it: [\"data/index.pkl\"]"},
     {"docstore_skew", KeyType::duration, false, "how far apart they may have been written; default 10m"},
-    {"lists", KeyType::text_list, false, "data files of on-disk inverted lists, where they are not found by the index's own word"},
+    {"lists", KeyType::text_list, false,
+     "data files of on-disk inverted lists, where they are not found by the index's own word"},
 };
 
 template <class T>

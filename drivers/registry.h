@@ -32,8 +32,8 @@ std::span<const DriverInfo> all_drivers();
 // Null where there is none of that name.
 const DriverInfo* find_driver(std::string_view name);
 
-// Engines that bad bytes can crash run in a process of their own, which is this program with a hidden first argument. To be called
-// before anything else looks at the arguments: the exit status where they ask for such an engine, else nothing.
+// Engines that bad bytes can crash run in a process of their own, which is this program with a hidden first argument. To be
+// called before anything else looks at the arguments: the exit status where they ask for such an engine, else nothing.
 std::optional<int> run_engine_child(int argc, char** argv);
 
 }  // namespace ingot

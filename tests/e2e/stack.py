@@ -82,7 +82,8 @@ class Stack(faulted_stack.Stack):
             text += f"[barrier]\n{barrier}\n\n"
         for name, (driver, paths, *lines) in self.sources.items():
             text += f"[sources.{name}]\ndriver = {quoted(driver)}\n"
-            text += f"path = {quoted(paths[0])}\n" if driver == "sqlite" else f"paths = {listed(paths)}\n"
+            if paths:
+                text += f"path = {quoted(paths[0])}\n" if driver == "sqlite" else f"paths = {listed(paths)}\n"
             text += "".join(line + "\n" for line in lines) + "\n"
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(text)
