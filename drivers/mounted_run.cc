@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -86,9 +87,13 @@ bool write_file(const char* path, std::string_view text) {
     ::setpgid(0, 0);
     if (::unshare(plan.as_user ? CLONE_NEWUSER | CLONE_NEWNS : CLONE_NEWNS) != 0) give_up(plan, Stage::separate);
     if (plan.as_user) {
+        // A process that holds keys may have made itself undumpable: then root owns its files in /proc. Only for these writes.
+        const int dumpable = ::prctl(PR_GET_DUMPABLE);
+        ::prctl(PR_SET_DUMPABLE, 1);
         const bool mapped = write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/uid_map", plan.uid_map) &&
                             write_file("/proc/self/gid_map", plan.gid_map);
         if (!mapped) give_up(plan, Stage::map_user);
+        ::prctl(PR_SET_DUMPABLE, dumpable);
     }
     // Without it the mounts would show in the namespace that this one was copied from.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) give_up(plan, Stage::keep_private);

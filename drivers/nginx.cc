@@ -160,9 +160,10 @@ std::shared_ptr<const TreeRules> NginxDriver::find_rules() const {
     const std::string real_home = OverlaidTree().resolve(home).value_or(home);
     const std::string real_root = OverlaidTree().resolve(within.stack_root).value_or(within.stack_root);
     for (std::string path : named) {
-        if (is_within(path, home) || is_within(path, real_home) || belongs_to_system(path)) continue;
+        if (is_within(path, home) || is_within(path, real_home)) continue;
         // The stack's root may be reached through a link; its files are listed as they are when it is not.
         if (is_within(path, real_root)) path = within.stack_root + path.substr(real_root.size());
+        if (belongs_to_system(path) && !is_within(path, within.stack_root)) continue;
         if (!within.excluded(path)) all.paths.push_back(path);
     }
     return std::make_shared<const TreeRules>(TreeRules::from(all));

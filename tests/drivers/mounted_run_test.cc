@@ -102,8 +102,8 @@ TEST_F(MountedRunTest, AnOrdinaryUserSeesTheMountsTooOrIsToldWhyNot) {
     for (const std::string& path : {folder_.path(), live_, live_ + "/log", empty_}) ASSERT_EQ(::chmod(path.c_str(), 0777), 0);
     const pid_t child = ::fork();
     if (child == 0) {
-        // Without exec, a process that changed its user has files of root in /proc until it says otherwise.
-        if (::setgid(65534) != 0 || ::setuid(65534) != 0 || ::prctl(PR_SET_DUMPABLE, 1) != 0) ::_exit(10);
+        // Undumpable from here on, as a process with keys in its memory makes itself.
+        if (::setgid(65534) != 0 || ::setuid(65534) != 0 || ::prctl(PR_SET_DUMPABLE, 0) != 0) ::_exit(10);
         Command command = shell("cat conf; id -u");
         command.folder = live_;
         try {

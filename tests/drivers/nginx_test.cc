@@ -69,6 +69,7 @@ TEST_F(NginxTest, TakesTheConfigsFolderAndWhatItNamesOutsideOfIt) {
     ASSERT_EQ(::symlink("../archive/cert1.pem", (tree_.root() + "/tls/cert.pem").c_str()), 0);
     tree_.site("one", "ssl_certificate " + tree_.root() + "/tls/cert.pem; ssl_certificate_key " + tree_.root() +
                           "/tls/key.pem; ssl_dhparam " + tree_.root() + "/gone.pem; ssl_trusted_certificate /usr/bin/env;\n");
+    EXPECT_EQ(listing_roots(driver([](SourceSpec& spec) { spec.root = "/opt"; })).size(), 5U);
     EXPECT_EQ(listing_roots(driver()), (Names{"archive/cert1.pem", "htpasswd", "nginx", "tls/cert.pem", "tls/key.pem"}));
     EXPECT_EQ(listing_roots(driver([](SourceSpec& spec) { spec.exclude = {"key.pem"}; })),
               (Names{"archive/cert1.pem", "htpasswd", "nginx", "tls/cert.pem"}));
