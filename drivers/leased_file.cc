@@ -153,7 +153,8 @@ bool LeasedFile::named() const {
 
 size_t LeasedFile::read_at(uint64_t offset, std::span<uint8_t> out) {
     // Held while reading: the lease is not given up under a read.
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    copied_.wait(lock, [&] { return !copying_; });
     if (failure_) throw *failure_;
     const auto size = static_cast<uint64_t>(stat_.st_size);
     out = out.first(static_cast<size_t>(std::min<uint64_t>(out.size(), size - std::min(size, offset))));
@@ -190,6 +191,10 @@ bool LeasedFile::wanted_back() {
 }
 
 void LeasedFile::give_way(const std::atomic<bool>& abandoned) {
+    {
+        const std::lock_guard lock(mutex_);
+        copying_ = true;
+    }
     std::optional<Spool> spool;
     std::optional<Error> failure;
     try {
@@ -201,6 +206,8 @@ void LeasedFile::give_way(const std::atomic<bool>& abandoned) {
         failure = Error(Code::failed, fmt::format("there is no memory to copy {}", printable(root_.live_path)));
     }
     const std::lock_guard lock(mutex_);
+    copying_ = false;
+    copied_.notify_all();
     if (!leased_) return;  // it was delivered meanwhile
     try {
         if (!failure && !unchanged()) failure = taken_away();

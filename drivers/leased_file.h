@@ -14,6 +14,7 @@
 
 #include <sys/stat.h>
 
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 
@@ -48,7 +49,8 @@ public:
     // What take_lease() said.
     Lease lease() const { return lease_; }
     bool was_leased() const { return lease_ == Lease::granted; }
-    // Bytes read, short only at the end.
+    // Bytes read, short only at the end. Waits while give_way() copies: what stores the bytes is busy with all processors and the
+    // disk, and a writer waits for the copy.
     size_t read_at(uint64_t offset, std::span<uint8_t> out);
     // Is what was read until now the fixed state? Only a lease that the kernel took away can make it false.
     bool intact();
@@ -74,6 +76,8 @@ private:
     Lease lease_ = Lease::not_to_be_had;
 
     std::mutex mutex_;  // of what give_way() changes
+    std::condition_variable copied_;
+    bool copying_ = false;
     bool leased_ = false;
     bool cloned_ = false;
     std::optional<Spool> spool_;
