@@ -1,9 +1,8 @@
 #!/usr/bin/python3
-"""FAISS indexes, whole: a store of documents and a vector index that an application changes together, indexes of every kind, and files
-that are not what they should be.
+"""FAISS indexes, whole: a store of documents and a vector index that an application changes together, and files that are not what they
+should be.
 
-Called by ctest with the program's path, the build folder and the source folder. INGOT_NIGHTLY=1 takes more snapshots, and adds
-indexes of another FAISS, of LangChain and of LlamaIndex, installed from PyPI into a virtual environment.
+Called by ctest with the program's path, the build folder and the source folder. INGOT_NIGHTLY=1 takes more snapshots.
 """
 
 import contextlib
@@ -14,16 +13,12 @@ import shutil
 import sqlite3
 import struct
 import subprocess
-import sys
 
 import faiss
-import numpy
 
+from faiss_indexes import faiss_source, make_index
 from stack import Stack, StackTest, main, require_said
-from faulted_run import NIGHTLY, require, rounds, run
-
-DIMENSION = 32
-faiss.omp_set_num_threads(1)  # its threads wait by spinning, which takes the processor away from the program under test
+from faulted_run import require, rounds
 
 # An application: each unit of work adds a document to the database, its vector to the index, and saves the index in place.
 WRITER = """
@@ -82,13 +77,6 @@ def pair_of(folder):
     with open(folder + "/vectors/index.pkl", "rb") as file:
         docstore = file.read()
     return documents, index.ntotal, last, docstore
-
-
-def faiss_source(path, docstore=(), *lines):
-    text = [f"path = {json.dumps(path)}"]
-    if docstore:
-        text.append(f"docstore = {json.dumps(list(docstore))}")
-    return ("faiss", [], *text, *lines)
 
 
 class OneMoment(StackTest):
@@ -150,127 +138,6 @@ class OneMoment(StackTest):
         stack.configure(self.PAIR, 'pause = "true"\nresume = "true"', 'golden_requires = "barrier"')
         refused = stack.text("promote", "latest").expect(3)
         require("its consistency is pinned, and golden requires barrier" in refused.said, "it does not say why it is not golden", refused)
-
-
-def vectors(count, seed=1):
-    return numpy.random.default_rng(seed).standard_normal((count, DIMENSION), dtype="float32")
-
-
-# Every kind that Debian's FAISS can make and write, by its factory's name; "binary:" ones are of 64 bits.
-KINDS = ["Flat", "IVF16,Flat", "PQ8x4", "SQ8", "SQfp16", "HNSW16", "HNSW16,SQ8", "IDMap,Flat", "IDMap2,Flat", "IVF16,PQ8x4", "IVF16,SQ4",
-         "OPQ4,IVF16,PQ4x4", "PCA16,Flat", "IVF16,PQ4+2", "Flat,RFlat", "IVF16,PQ8x4,RFlat", "LSH", "NSG8,Flat", "IVF16_HNSW8,Flat",
-         "PQ8x4fs", "IVF16,PQ8x4fs", "RQ4x4", "binary:BFlat", "binary:BIVF8", "binary:BHNSW8", "binary:BHash8"]
-
-
-def make_index(kind, path, count=800):
-    if kind.startswith("binary:"):
-        index, data = faiss.index_binary_factory(64, kind[7:]), numpy.random.default_rng(1).integers(0, 256, (count, 8), dtype="uint8")
-        index.train(data)
-        index.add(data)
-        return faiss.write_index_binary(index, path)
-    index = faiss.index_factory(DIMENSION, kind.replace("Flat,RFlat", "Flat,Refine(Flat)"))
-    quantized = faiss.downcast_index(index)
-    if isinstance(quantized, faiss.IndexPreTransform):
-        transform = faiss.downcast_VectorTransform(quantized.chain.at(0))
-        if isinstance(transform, faiss.OPQMatrix):
-            transform.niter = 2
-        quantized = faiss.downcast_index(quantized.index)
-    if isinstance(quantized, faiss.IndexRefine):
-        quantized = faiss.downcast_index(quantized.base_index)
-    for part in (getattr(quantized, name, None) for name in ("pq", "refine_pq")):
-        if part is not None:
-            part.cp.min_points_per_centroid = 1  # a warning for each
-    if hasattr(quantized, "do_polysemous_training"):
-        quantized.do_polysemous_training = False  # ten seconds, and the same structure
-    index.train(vectors(count))
-    if kind.startswith("IDMap"):
-        index.add_with_ids(vectors(count), numpy.arange(count, dtype="int64") * 3 + 1000)
-    else:
-        index.add(vectors(count))
-    return faiss.write_index(index, path)
-
-
-def search(path, kind):
-    if kind.startswith("binary:"):
-        index, queries = faiss.read_index_binary(path), numpy.random.default_rng(2).integers(0, 256, (20, 8), dtype="uint8")
-    else:
-        index, queries = faiss.read_index(path), vectors(20, seed=2)
-    distances, labels = index.search(queries, 5)
-    return distances.tobytes(), labels.tobytes()
-
-
-class Kinds(StackTest):
-    def test_every_kind_comes_back_and_answers_as_before(self):
-        sources = {f"k{number}": faiss_source(f"{number}.faiss") for number in range(len(KINDS))}
-        stack = Stack(self.folder + "/base", sources)
-        os.makedirs(stack.root, exist_ok=True)
-        for number, kind in enumerate(KINDS):
-            make_index(kind, f"{stack.root}/{number}.faiss")
-        answers = [search(f"{stack.root}/{number}.faiss", kind) for number, kind in enumerate(KINDS)]
-        stack.init()
-        summary = stack.ingot("snapshot", "--golden").expect(0).summary
-        require(summary["golden"], "not golden", summary)
-        details = {detail["name"]: detail for detail in summary["source_details"]}
-        types = {}
-        for number, kind in enumerate(KINDS):
-            facts = details[f"k{number}"]["facts"]
-            require(facts["ntotal"] == 800 and facts["dimension"] == (64 if kind.startswith("binary:") else DIMENSION), kind, facts)
-            require(not details[f"k{number}"].get("notes"), f"{kind} is not understood", details[f"k{number}"])
-            types[kind] = facts["type"]
-        stack.ingot("restore", "latest", "--to", self.folder + "/to").expect(0)
-        for number, kind in enumerate(KINDS):
-            require(search(f"{self.folder}/to/k{number}/{number}.faiss", kind) == answers[number], f"{kind} answers otherwise")
-        # In place too, over indexes that another save replaced, with mode and owner.
-        before = {number: open(f"{stack.root}/{number}.faiss", "rb").read() for number in range(len(KINDS))}
-        for number in range(len(KINDS)):
-            make_index("Flat", f"{stack.root}/{number}.faiss", 10)
-        os.chmod(stack.root + "/0.faiss", 0o600)
-        stack.ingot("restore", "latest", "--yes").expect(0)
-        for number, content in before.items():
-            with open(f"{stack.root}/{number}.faiss", "rb") as file:
-                require(file.read() == content, f"{KINDS[number]} came back otherwise")
-        require(os.stat(stack.root + "/0.faiss").st_mode & 0o777 != 0o600, "the mode did not come back")
-        print(f"{len(KINDS)} kinds: stored, golden, restored beside and in place, the same 5 neighbours of 20 queries each")
-
-    def test_inverted_lists_in_a_file_elsewhere_come_along(self):
-        elsewhere = self.folder + "/elsewhere"
-        os.makedirs(elsewhere)
-        stack = Stack(self.folder + "/base", {"vectors": faiss_source("index.faiss")})
-        os.makedirs(stack.root, exist_ok=True)
-        index = faiss.index_factory(DIMENSION, "IVF16,Flat")
-        index.train(vectors(800))
-        empty = stack.root + "/empty.faiss"
-        faiss.write_index(index, empty)
-        index.add(vectors(800))
-        ivf = faiss.extract_index_ivf(index)
-        lists = faiss.OnDiskInvertedLists(ivf.nlist, ivf.code_size, elsewhere + "/on.disk")
-        merged = faiss.read_index(empty)
-        merged_ivf = faiss.extract_index_ivf(merged)
-        parts = faiss.InvertedListsPtrVector()
-        parts.push_back(ivf.invlists)
-        total = lists.merge_from(parts.data(), parts.size())
-        merged.ntotal = merged_ivf.ntotal = total
-        merged_ivf.replace_invlists(lists)
-        lists.this.disown()
-        faiss.write_index(merged, stack.root + "/index.faiss")
-        os.remove(empty)
-        del merged
-        answer = search(stack.root + "/index.faiss", "")
-        stack.init()
-        done = stack.ingot("snapshot", "--golden").expect(0)
-        require(done.summary["golden"] and done.summary["source_details"][0]["facts"]["files"] == 2, "the data file did not come along", done)
-        with open(elsewhere + "/on.disk", "r+b") as file:
-            file.write(b"\x7f" * os.path.getsize(elsewhere + "/on.disk"))
-        require(search(stack.root + "/index.faiss", "") != answer, "the damage does not show")
-        stack.ingot("restore", "latest", "--yes").expect(0)
-        require(search(stack.root + "/index.faiss", "") == answer, "the lists did not come back")
-        # Once the live index is lost, nothing but the config can say that this file belongs to the source.
-        os.remove(stack.root + "/index.faiss")
-        os.remove(elsewhere + "/on.disk")
-        require_said(stack.text("restore", "latest", "--yes").expect(1), elsewhere + "/on.disk", "mend the source's paths")
-        stack.configure({"vectors": faiss_source("index.faiss", [], f"lists = [{json.dumps(elsewhere + '/on.disk')}]")})
-        stack.ingot("restore", "latest", "--yes").expect(0)
-        require(search(stack.root + "/index.faiss", "") == answer, "the index did not come back with its lists")
 
 
 class BadInput(StackTest):
