@@ -75,6 +75,8 @@ void EngineSwap::stage(RestoreResult& result) {
     result.bytes_written += staged.bytes;
     result.problems.insert(result.problems.end(), staged.problems.begin(), staged.problems.end());
     step("restore.engine-staged");
+    engine_->stage();
+    step("restore.engine-loaded");
 }
 
 void EngineSwap::prepare_swap() {

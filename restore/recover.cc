@@ -69,7 +69,7 @@ Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Jou
                       const std::set<std::string>& told) {
     Ending ending;
     const bool cleanable = undo_all(fs, stack, file, journal, told, ending.problems);
-    ending.left = cleanable ? clean_all(fs, file, journal)
+    ending.left = cleanable ? clean_all(fs, stack, file, journal)
                             : std::vector<std::string>{"the stage folders and the restore journal, which cannot be written"};
     return ending;
 }
@@ -86,15 +86,15 @@ Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, cons
                                               error.hint().empty() ? "" : "; ", error.hint()));
         }
     }
-    if (ending.left.empty()) ending.left = clean_all(fs, file, journal);
+    if (ending.left.empty()) ending.left = clean_all(fs, stack, file, journal);
     return ending;
 }
 
-std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Journal& journal) {
+std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal) {
     std::vector<std::string> left;
     for (const JournalTarget& target : journal.targets) {
         try {
-            clean_target(fs, target);
+            clean_target(fs, stack, target);
         } catch (const Error& error) {
             left.push_back(fmt::format("{}: {}", target.source, error.what()));
         }

@@ -21,7 +21,7 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
               std::vector<std::string>& problems);
 
 // Removes stages and work folders, then the journal. What cannot be removed is returned, one line each, and the journal is kept.
-std::vector<std::string> clean_all(FileSystem& fs, JournalFile& file, const Journal& journal);
+std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal);
 
 struct Ending {
     std::vector<std::string> left;      // what is left behind, one line each: the journal is kept

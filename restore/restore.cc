@@ -205,7 +205,7 @@ private:
         targets_.clear();
         std::string left;
         if (file_ && saved_) {
-            for (const std::string& line : clean_all(fs_, *file_, journal_)) left += "; left behind: " + line;
+            for (const std::string& line : clean_all(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
         }
         throw Error(error.code(), fmt::format("{}; nothing was changed{}", error.what(), left),
                     left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");

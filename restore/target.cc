@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/step.h"
 #include "restore/engine_swap.h"
 #include "restore/stage_folder.h"
 #include "restore/tree_swap.h"
@@ -33,10 +34,14 @@ TargetSpec engine_spec(FileSystem& fs, const JournalTarget& target) {
     return spec;
 }
 
-static void undo_engine(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+// Null where the source is no longer in the config, or is of another kind now.
+static std::unique_ptr<EngineTarget> engine_of(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
     Driver* driver = find_driver_of(stack, target.source);
-    std::unique_ptr<EngineTarget> engine;
-    if (driver != nullptr) engine = driver->engine_target(engine_spec(fs, target));
+    return driver == nullptr ? nullptr : driver->engine_target(engine_spec(fs, target));
+}
+
+static void undo_engine(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+    const std::unique_ptr<EngineTarget> engine = engine_of(fs, stack, target);
     if (engine == nullptr) {
         throw Error(Code::rollback_incomplete,
                     fmt::format("source {} ({}) is no longer in the config: its old state is in {}", target.source, target.driver,
@@ -57,7 +62,22 @@ void undo_target(FileSystem& fs, const Stack& stack, const JournalTarget& target
     }
 }
 
-void clean_target(FileSystem& fs, const JournalTarget& target) {
+// Only where staging had begun: before, the engine holds nothing of ours.
+static void discard_beside(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+    if (!target.engine || !fs.exists(target.stage_dirs.at(0))) return;
+    const std::unique_ptr<EngineTarget> engine = engine_of(fs, stack, target);
+    if (engine == nullptr) {
+        throw Error(Code::failed,
+                    fmt::format("source {} ({}) is no longer in the config: what its engine holds beside the live state stays",
+                                target.source, target.driver),
+                    "put the source back into the config, then run `ingot restore --resume`");
+    }
+    engine->discard();
+    step("restore.engine-discarded");
+}
+
+void clean_target(FileSystem& fs, const Stack& stack, const JournalTarget& target) {
+    discard_beside(fs, stack, target);
     for (const std::string& folder : target.stage_dirs) remove_stage_folder(fs, folder);
     if (!target.engine) remove_tree(fs, target.work_dir);
 }

@@ -77,6 +77,6 @@ TargetSpec engine_spec(FileSystem& fs, const JournalTarget& target);
 // The old state is live again. Throws Error{rollback_incomplete}.
 void undo_target(FileSystem& fs, const Stack& stack, const JournalTarget& target);
 // Removes what the target wrote beside the live state.
-void clean_target(FileSystem& fs, const JournalTarget& target);
+void clean_target(FileSystem& fs, const Stack& stack, const JournalTarget& target);
 
 }  // namespace ingot

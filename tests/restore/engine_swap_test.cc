@@ -35,7 +35,7 @@ TEST_F(Engines, StageBesideTheLiveFileSwapAndUndo) {
     EXPECT_EQ(read_whole(at("fake.db")), "rows of then");
     undo_target(fs_, stack_, target->journal());
     EXPECT_EQ(read_whole(at("fake.db")), "rows of now");
-    clean_target(fs_, target->journal());
+    clean_target(fs_, stack_, target->journal());
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
 }
 

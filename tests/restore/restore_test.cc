@@ -110,6 +110,18 @@ TEST_F(RestoreLive, ChangesNothingWhenAnEngineRefusesOrRejectsItsArtifact) {
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
 }
 
+TEST_F(RestoreLive, WhatAnEngineLoadedBesideTheLiveStateGoesWhenItCannotHoldIt) {
+    const Snapshot snapshot = take();
+    change();
+    const TreeState before = live();
+    FakeEngine::full = true;
+    const Error error = error_of([&] { run(snapshot); });
+    EXPECT_EQ(error.code(), Code::failed);
+    EXPECT_NE(std::string(error.what()).find("nothing was changed"), std::string::npos) << error.what();
+    EXPECT_EQ(difference(live(), before), "");
+    EXPECT_EQ(leftovers(), std::vector<std::string>{});
+}
+
 TEST_F(RestoreLive, EndsBeforeTheSwapWhenAnythingChangedSinceItWasCompared) {
     const Snapshot snapshot = take();
     change();

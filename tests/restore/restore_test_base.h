@@ -24,19 +24,28 @@
 
 namespace ingot::test {
 
-// One file, put back by writing it: all or nothing, as an engine's transaction is.
+// One file, put back by writing it: all or nothing, as an engine's transaction is. What is staged is loaded beside it first, as
+// a server takes it into a spare database.
 class FakeEngine : public EngineTarget {
 public:
     FakeEngine(TargetSpec target, SourceRoot root) : target_(std::move(target)), root_(std::move(root)) {}
     void preflight() override {
         if (refuses) throw Error(Code::failed, "the fake engine is locked", "wait");
     }
+    void stage() override {
+        const Bytes staged = read_file(*target_.fs, join(target_.staged_dir, root_.listing_path), 1 << 20);
+        replace_file(*target_.fs, beside(), staged);
+        if (full) throw Error(Code::failed, "the fake engine is full");
+    }
     void prepare_undo() override { replace_file(*target_.fs, saved(), read_file(*target_.fs, root_.live_path, 1 << 20)); }
     void swap() override {
         if (breaks) throw Error(Code::failed, "the fake engine broke");
-        replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, join(target_.staged_dir, root_.listing_path), 1 << 20));
+        replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, beside(), 1 << 20));
     }
     void undo() override { replace_file(*target_.fs, root_.live_path, read_file(*target_.fs, saved(), 1 << 20)); }
+    void discard() override {
+        if (target_.fs->exists(beside())) target_.fs->remove(beside());
+    }
     std::vector<ReplacedFile> replaced() override {
         if (!target_.fs->exists(saved())) return {};
         return {{saved(), root_.listing_path}};
@@ -44,8 +53,10 @@ public:
 
     static inline bool refuses = false;
     static inline bool breaks = false;
+    static inline bool full = false;
 
 private:
+    std::string beside() const { return parent_of(root_.live_path) + "/.ingot-engine-" + target_.restore_id; }
     std::string saved() const { return join(target_.work_dir, "saved"); }
     TargetSpec target_;
     SourceRoot root_;
@@ -128,7 +139,7 @@ protected:
     }
     ~RestoreTest() override {
         set_interrupted(false);
-        FakeEngine::refuses = FakeEngine::breaks = false;
+        FakeEngine::refuses = FakeEngine::breaks = FakeEngine::full = false;
         FakeServerDriver::opened = 0;
         FakeServerDriver::opens_golden = false;
         FakeServerDriver::rejects.clear();
