@@ -9,6 +9,7 @@
 #include "drivers/faiss_child.h"
 #include "drivers/files.h"
 #include "drivers/nginx.h"
+#include "drivers/redis.h"
 #include "drivers/sqlite.h"
 
 namespace ingot {
@@ -70,17 +71,30 @@ constexpr DriverKey kFaissKeys[] = {
      "data files of on-disk inverted lists, where they are not found by the index's own word"},
 };
 
+constexpr DriverKey kRedisKeys[] = {
+    {"url", KeyType::text, false, "redis://127.0.0.1:6379, or unix:///run/redis/redis.sock"},
+    {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
+    {"username", KeyType::text, false, "an ACL user; default the url's, else `default`"},
+    {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
+    {"password_file", KeyType::text, false, "a file that holds it"},
+    {"facts", KeyType::text_table, false, "name = \"session:*\": how many keys match; \"1/session:*\" in database 1"},
+    {"spare_db", KeyType::number, false, "the first database a restore may load into; default the highest empty one"},
+    {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
+    {"save_timeout", KeyType::duration, false, "the longest that a save of the server may take; default 1h"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 6> kDrivers = {{
+constexpr std::array<DriverInfo, 7> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
     {"faiss", "a FAISS index and its docstore, pinned by read leases", kFaissKeys, make<FaissDriver>},
+    {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 

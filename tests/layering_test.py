@@ -43,6 +43,7 @@ THIRD_PARTY = [
     ("curl/*", ["base/http.cc"]),
     ("archive*.h", ["drivers/tar*.cc", "snapshot/export*.cc"]),
     ("faiss/*", ["drivers/faiss_child.cc"]),
+    ("hiredis/*", ["drivers/redis_connection.cc"]),
     ("SQLiteCpp/*", ["drivers/sqlite*.cc"]),
     ("sqlite3.h", ["drivers/sqlite*.cc"]),
     ("nlohmann/*", ["store/config_file.cc", "snapshot/*.cc", "restore/*.cc", "cli/*.cc"]),
@@ -79,6 +80,7 @@ BANNED_ROCKSDB = re.compile(
 
 # <room>/x.cc without tests/<room>/x_test.cc -> (the test that covers it instead, why it has none of its own).
 TREE_SWAP = ("tests/restore/tree_swap_test.cc", "a stage of the tree's swap, driven whole: random trees, a kill and a failure at each call")
+REDIS_TARGET = ("tests/drivers/redis_target_test.cc", "a part of putting a server back, which is tested with real servers there")
 FAISS_KINDS = ("tests/drivers/faiss_layout_test.cc", "kinds of FAISS structures, by files that FAISS wrote and by each file damaged")
 UNTESTED = {
     "drivers/faiss_binary.cc": FAISS_KINDS,
@@ -86,6 +88,10 @@ UNTESTED = {
     "drivers/faiss_index.cc": FAISS_KINDS,
     "drivers/faiss_ivf.cc": FAISS_KINDS,
     "drivers/faiss_quantizers.cc": FAISS_KINDS,
+    "drivers/redis_dump.cc": ("tests/drivers/redis_test.cc", "what a pin is made of; it is only met there"),
+    "drivers/redis_load.cc": REDIS_TARGET,
+    "drivers/redis_persist.cc": REDIS_TARGET,
+    "drivers/redis_server.cc": REDIS_TARGET,
     "snapshot/guard_child.cc": ("tests/snapshot/guard_test.cc", "the guard's other process; it is only met through the guard"),
     "restore/left_alone.cc": ("tests/restore/tree_compare_test.cc", "what the comparison leaves alone; it is only met there"),
     "restore/link_groups.cc": TREE_SWAP,

@@ -8,6 +8,7 @@
 #include "faiss_contract_fixture.h"
 #include "files_fixture.h"
 #include "nginx_contract_fixture.h"
+#include "redis_contract_fixture.h"
 #include "sqlite_contract_fixture.h"
 
 namespace ingot {
@@ -91,6 +92,7 @@ INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
                                          Named{"nginx", make_fixture<NginxSourceFixture>},
                                          Named{"sqlite_wal", wal_database}, Named{"sqlite_journal", journal_database},
                                          Named{"faiss", make_fixture<FaissSourceFixture>},
+                                         Named{"redis", make_fixture<RedisSourceFixture>},
                                          Named{"command", command}, Named{"command_transaction", transaction_command}),
                          [](const auto& named) { return std::string(named.param.name); });
 

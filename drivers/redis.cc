@@ -1,0 +1,210 @@
+#include "drivers/redis.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "drivers/rdb_canonical.h"
+#include "drivers/redis_dump.h"
+#include "drivers/redis_facts.h"
+#include "drivers/redis_target.h"
+#include "drivers/source_paths.h"
+
+namespace ingot {
+namespace {
+
+// Cached data and hashes of passwords are nobody else's.
+constexpr uint32_t kFolderMode = 0700;
+constexpr uint32_t kFileMode = 0600;
+// How far the second in an RDB file may lie from the one BGSAVE was answered in.
+constexpr int64_t kSlackS = 2;
+
+class RdbStream : public Stream {
+public:
+    explicit RdbStream(RdbBytes bytes) : bytes_(std::move(bytes)) {}
+
+    std::optional<Section> next_section() override {
+        if (given_ || bytes_.size == 0) return std::nullopt;
+        given_ = true;
+        Section section = Section::cdc();
+        section.length_bytes = bytes_.size;
+        return section;
+    }
+    size_t read(std::span<uint8_t> out) override {
+        const size_t n = bytes_.read_at(offset_, out);
+        offset_ += n;
+        return n;
+    }
+
+private:
+    const RdbBytes bytes_;
+    uint64_t offset_ = 0;
+    bool given_ = false;
+};
+
+RdbBytes bytes_of_text(ByteView text) {
+    return {text.size(), [text](uint64_t offset, std::span<uint8_t> out) {
+                const size_t n = std::min<size_t>(out.size(), text.size() - offset);
+                std::copy_n(text.data() + offset, n, out.data());
+                return n;
+            }};
+}
+
+class RedisPin : public Pin {
+public:
+    RedisPin(const RedisSettings& settings, const SourceSpec& spec, const std::string& root)
+        : settings_(settings),
+          spec_(spec),
+          root_(root),
+          facts_(settings.facts),
+          dump_(std::make_unique<RedisDump>(settings, spec.spool_dir)) {
+        moment_ = dump_->moment();
+        why_saved_ = dump_->why_saved();
+    }
+
+    PinMoment moment() const override { return moment_; }
+
+    Facts facts() override {
+        read();
+        return facts_.facts(rdb_.read, rdb_.fields, rdb_.functions);
+    }
+
+    std::optional<Entry> next() override {
+        read();
+        if (next_ == files_.size()) return std::nullopt;
+        const File& file = files_[next_++];
+        Entry entry;
+        entry.path = file.path;
+        entry.type = file.is_folder ? EntryType::directory : EntryType::file;
+        entry.mode = file.is_folder ? kFolderMode : kFileMode;
+        entry.uid = ::geteuid();
+        entry.gid = ::getegid();
+        entry.mtime_ns = moment_.last.wall_ms * 1'000'000;
+        entry.size = file.bytes.size;
+        return entry;
+    }
+
+    std::unique_ptr<Stream> open(const Entry&) override { return std::make_unique<RdbStream>(files_[next_ - 1].bytes); }
+
+    PinConsistency consistency() const override { return PinConsistency::pinned; }
+
+    std::vector<std::string> notes() const override {
+        std::vector<std::string> out;
+        if (!why_saved_.empty())
+            out.push_back(fmt::format("{}: saved by BGSAVE, because PSYNC is refused: {}", spec_.name, why_saved_));
+        if (!rdb_.read.not_known.empty()) {
+            out.push_back(fmt::format("{}: its dump is kept as it came, and a restore cannot load it into the server: {}",
+                                      spec_.name, rdb_.read.not_known));
+        }
+        return out;
+    }
+
+private:
+    struct File {
+        std::string path;
+        bool is_folder = false;
+        RdbBytes bytes;
+    };
+
+    void read() {
+        if (!files_.empty()) return;
+        const Spool& spool = dump_->wait();
+        CanonicalOptions options;
+        options.spool_dir = spec_.spool_dir;
+        options.dbs = redis_databases(spec_);
+        options.without = redis_marker_of(spec_);
+        options.seen = [this](const RdbKey& key) { facts_.key(key); };
+        try {
+            rdb_ = canonical_rdb(bytes_of(spool), options);
+        } catch (const Error& error) {
+            if (error.code() != Code::damaged) throw;
+            throw error.within(settings_.shown()).as(Code::source);
+        }
+        require_own_file();
+        if (dump_->users()) users_ = *dump_->users();
+        files_.push_back({root_, true, {}});
+        if (!users_.empty()) files_.push_back({root_ + "/acl", false, bytes_of_text(view_of(users_))});
+        files_.push_back({root_ + "/aux", false, bytes_of_text(rdb_.aux)});
+        files_.push_back({root_ + "/dump.rdb", false, bytes_of(*rdb_.dump)});
+        if (rdb_.eviction) files_.push_back({root_ + "/eviction", false, bytes_of(*rdb_.eviction)});
+        dump_.reset();
+    }
+
+    // A file that BGSAVE made says when: a server elsewhere may have told a path that is another server's here.
+    void require_own_file() const {
+        const auto made = rdb_.fields.find("ctime");
+        if (why_saved_.empty() || made == rdb_.fields.end()) return;
+        const int64_t made_s = std::strtoll(made->second.c_str(), nullptr, 10);
+        if (made_s >= moment_.first.wall_ms / 1000 - kSlackS && made_s <= moment_.last.wall_ms / 1000 + kSlackS) return;
+        throw Error(
+            Code::source, fmt::format("{}: the file at the path it names is not what it saved just now", settings_.shown()),
+            "the server is on another host, or in a container: allow PSYNC to the user (ACL SETUSER NAME +psync +replconf)");
+    }
+
+    const RedisSettings& settings_;
+    const SourceSpec& spec_;
+    const std::string& root_;
+    RedisFacts facts_;
+    std::unique_ptr<RedisDump> dump_;
+    PinMoment moment_;
+    std::string why_saved_;
+    std::string users_;
+    CanonicalRdb rdb_;
+    std::vector<File> files_;
+    size_t next_ = 0;
+};
+
+// Counts, and keeps nothing.
+class Counter : public RdbHandler {
+public:
+    explicit Counter(const RedisSettings& settings) : facts_(settings.facts) {}
+    void aux(const std::string& name, const std::string& value) override { fields_[name] = value; }
+    void function(std::string) override { ++functions_; }
+    void module_aux(Bytes, bool) override {}
+    void key(const RdbKey& key, const RdbInput&) override { facts_.key(key); }
+    Facts facts(const RdbRead& read) const { return facts_.facts(read, fields_, functions_); }
+
+private:
+    RedisFacts facts_;
+    std::map<std::string, std::string> fields_;
+    uint64_t functions_ = 0;
+};
+
+}  // namespace
+
+RedisDriver::RedisDriver(SourceSpec source_spec)
+    : Driver(std::move(source_spec)), settings_(redis_settings(spec())), root_(spec().name + ".redis") {}
+
+void RedisDriver::prepare() {
+    RedisConnection connection(settings_, Code::source);
+    wait_for_no_child(connection, settings_.save_timeout_ms);
+}
+
+std::unique_ptr<Pin> RedisDriver::pin() { return std::make_unique<RedisPin>(settings_, spec(), root_); }
+
+std::vector<SourceRoot> RedisDriver::roots() const { return {{root_, ""}}; }
+
+Facts RedisDriver::open_artifact(const std::string& dir) {
+    const std::string path = path_in_artifact(dir, root_ + "/dump.rdb");
+    const auto size = real_filesystem().file_size(path);
+    if (!size) {
+        throw Error(Code::damaged, fmt::format("the artifact of {} does not hold {}/dump.rdb", spec().name, printable(root_)),
+                    "this snapshot is of a source of another name or kind: choose another snapshot");
+    }
+    const std::shared_ptr<ReadFile> file = real_filesystem().open(path);
+    const RdbBytes bytes{*size, [file](uint64_t offset, std::span<uint8_t> out) { return file->read_at(offset, out); }};
+    Counter counter(settings_);
+    const RdbRead read = read_rdb(bytes, counter);
+    const std::string aux = path_in_artifact(dir, root_ + "/aux");
+    if (real_filesystem().exists(aux)) decode_rdb_aux(read_file(real_filesystem(), aux, 16 << 20));
+    return counter.facts(read);
+}
+
+std::unique_ptr<EngineTarget> RedisDriver::engine_target(const TargetSpec& target) {
+    return make_redis_target(target, settings_, spec(), root_);
+}
+
+}  // namespace ingot

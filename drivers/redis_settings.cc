@@ -1,0 +1,269 @@
+#include "drivers/redis_settings.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/filesystem.h"
+#include "drivers/source_paths.h"
+
+namespace ingot {
+namespace {
+
+// A server that does not answer for so long hangs; a slow command (a large Lua script) takes less.
+constexpr std::string_view kTimeout = "30s";
+// A save of 100 GB takes less.
+constexpr std::string_view kSaveTimeout = "1h";
+// A password is a line; a file of more is not one.
+constexpr uint64_t kMostPasswordBytes = 64 << 10;
+
+class Options {
+public:
+    explicit Options(const SourceSpec& spec) : spec_(spec) {}
+
+    std::string text(const std::string& key, std::string_view otherwise = {}) const {
+        const auto found = spec_.options.find(key);
+        return found == spec_.options.end() ? std::string(otherwise) : found->second;
+    }
+    bool has(const std::string& key) const { return spec_.options.contains(key); }
+    int64_t duration_ms(const std::string& key, std::string_view otherwise) const {
+        const int64_t ms = parse_duration_ms(text(key, otherwise));
+        if (ms > 0) return ms;
+        throw wrong(key, "must be longer than nothing", fmt::format("leave it out for {}", otherwise));
+    }
+    Error wrong(const std::string& key, std::string_view problem, std::string hint) const {
+        return {Code::usage, fmt::format("`{}` of source {} {}", key, spec_.name, problem), std::move(hint)};
+    }
+
+private:
+    const SourceSpec& spec_;
+};
+
+int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+std::optional<std::string> percent_decoded(std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            out += text[i];
+            continue;
+        }
+        if (i + 2 >= text.size()) return std::nullopt;
+        const int high = hex_digit(text[i + 1]);
+        const int low = hex_digit(text[i + 2]);
+        if (high < 0 || low < 0) return std::nullopt;
+        out += static_cast<char>(high * 16 + low);
+        i += 2;
+    }
+    return out;
+}
+
+std::optional<int> port_from(std::string_view text) {
+    if (text.empty() || text.size() > 5) return std::nullopt;
+    int port = 0;
+    for (const char c : text) {
+        if (c < '0' || c > '9') return std::nullopt;
+        port = port * 10 + (c - '0');
+    }
+    if (port < 1 || port > 65535) return std::nullopt;
+    return port;
+}
+
+// An environment variable, or a systemd credential of that name.
+std::optional<std::string> secret_named(const std::string& name) {
+    if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return value;
+    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (folder == nullptr || name.find('/') != std::string::npos) return std::nullopt;
+    const std::string path = join(folder, name);
+    if (!real_filesystem().exists(path)) return std::nullopt;
+    const Bytes bytes = read_file(real_filesystem(), path, kMostPasswordBytes);
+    return std::string(text_of(bytes));
+}
+
+std::string without_line_end(std::string text) {
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    return text;
+}
+
+std::string what_has_url(const RedisSettings& settings) {
+    return settings.url_env.empty() ? fmt::format("`url` of source {}", settings.source)
+                                    : fmt::format("the url in {} for source {}", settings.url_env, settings.source);
+}
+
+std::string url_from_env(const RedisSettings& settings, Code code) {
+    std::optional<std::string> text;
+    try {
+        text = secret_named(settings.url_env);
+    } catch (const Error& error) {
+        throw error.as(code);
+    }
+    if (text) return without_line_end(*text);
+    throw Error(code,
+                fmt::format("the environment variable {} (`url_env` of source {}) is not set", settings.url_env, settings.source),
+                fmt::format("set it, or give ingot a systemd credential of that name: LoadCredential={}:PATH", settings.url_env));
+}
+
+}  // namespace
+
+RedisUrl parse_redis_url(const std::string& text, const std::string& what) {
+    const auto wrong = [&](std::string_view problem) {
+        return Error(Code::usage, fmt::format("{} {}", what, problem),
+                     "write it so: redis://127.0.0.1:6379, or unix:///run/redis/redis.sock");
+    };
+    RedisUrl out;
+    std::string_view rest = text;
+    for (const std::string_view scheme : {"unix://", "redis+unix://", "redis-socket://"}) {
+        if (!rest.starts_with(scheme)) continue;
+        rest.remove_prefix(scheme.size());
+        out.socket = percent_decoded(rest.substr(0, rest.find('?'))).value_or("");
+        if (!out.socket.starts_with('/')) throw wrong("names no absolute path of a socket");
+        return out;
+    }
+    if (rest.starts_with("rediss://")) {
+        throw Error(Code::usage, fmt::format("{} asks for TLS, which this build of ingot does not speak to Redis", what),
+                    "go through a tunnel (stunnel, ssh -L) or a unix socket");
+    }
+    constexpr std::string_view kScheme = "redis://";
+    if (!rest.starts_with(kScheme)) throw wrong("does not begin with redis:// or unix://");
+    rest.remove_prefix(kScheme.size());
+    rest = rest.substr(0, rest.find_first_of("?#"));
+    // The last @: a password may hold one that was not encoded.
+    if (const size_t at = rest.rfind('@'); at != std::string_view::npos) {
+        const std::string_view login = rest.substr(0, at);
+        rest.remove_prefix(at + 1);
+        const size_t colon = login.find(':');
+        const auto user = percent_decoded(login.substr(0, colon));
+        if (!user) throw wrong("has a user that is not percent-encoded well");
+        out.user = *user;
+        if (colon != std::string_view::npos) {
+            out.password = percent_decoded(login.substr(colon + 1));
+            if (!out.password) throw wrong("has a password that is not percent-encoded well");
+        }
+    }
+    rest = rest.substr(0, rest.find('/'));
+    std::string_view port;
+    if (rest.starts_with('[')) {
+        const size_t end = rest.find(']');
+        if (end == std::string_view::npos) throw wrong("has an address without its closing ]");
+        out.host = rest.substr(1, end - 1);
+        port = rest.substr(end + 1);
+    } else {
+        out.host = rest.substr(0, rest.find(':'));
+        port = rest.substr(out.host.size());
+    }
+    if (out.host.empty()) throw wrong("names no host");
+    if (port.empty()) return out;
+    const auto number = port.front() == ':' ? port_from(port.substr(1)) : std::nullopt;
+    if (!number) throw wrong("has a port that is no number from 1 to 65535");
+    out.port = *number;
+    return out;
+}
+
+std::string RedisSettings::shown() const {
+    if (!url.socket.empty()) return "unix://" + printable(url.socket);
+    if (!url_env.empty() && url.host.empty()) return "the server named by " + url_env;
+    return fmt::format("redis://{}:{}", printable(url.host), url.port);
+}
+
+RedisUrl RedisSettings::resolved(Code code) const {
+    if (url_env.empty()) return url;
+    try {
+        RedisUrl out = parse_redis_url(url_from_env(*this, code), what_has_url(*this));
+        out.password.reset();
+        return out;
+    } catch (const Error& error) {
+        throw error.as(code);
+    }
+}
+
+Secret RedisSettings::password(Code code) const {
+    if (!password_env.empty()) {
+        std::optional<std::string> text;
+        try {
+            text = secret_named(password_env);
+        } catch (const Error& error) {
+            throw error.as(code);
+        }
+        if (!text) {
+            throw Error(
+                code, fmt::format("the environment variable {} (`password_env` of source {}) is not set", password_env, source),
+                fmt::format("set it, or give ingot a systemd credential of that name: LoadCredential={}:PATH", password_env));
+        }
+        std::string line = without_line_end(std::move(*text));
+        Secret out = Secret::copy_of(line);
+        wipe({reinterpret_cast<uint8_t*>(line.data()), line.size()});
+        return out;
+    }
+    if (!password_file.empty()) {
+        try {
+            Bytes bytes = read_file(real_filesystem(), password_file, kMostPasswordBytes);
+            std::string_view line = text_of(bytes);
+            while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+            Secret out = Secret::copy_of(line);
+            wipe(bytes);
+            return out;
+        } catch (const Error& error) {
+            throw error.within(fmt::format("`password_file` of source {}", source)).as(code);
+        }
+    }
+    std::optional<std::string> found;
+    if (!url_env.empty()) {
+        found = parse_redis_url(url_from_env(*this, code), what_has_url(*this)).password;
+    } else if (!url_text.empty()) {
+        found = parse_redis_url(url_text, what_has_url(*this)).password;
+    }
+    if (!found) return {};
+    Secret out = Secret::copy_of(*found);
+    wipe({reinterpret_cast<uint8_t*>(found->data()), found->size()});
+    return out;
+}
+
+RedisSettings redis_settings(const SourceSpec& spec) {
+    const Options options(spec);
+    RedisSettings out;
+    out.source = spec.name;
+    out.username = options.text("username");
+    out.password_env = options.text("password_env");
+    if (options.has("password_file")) out.password_file = live_path_from(spec.root, options.text("password_file"));
+    out.url_env = options.text("url_env");
+    out.timeout_ms = options.duration_ms("timeout", kTimeout);
+    out.save_timeout_ms = options.duration_ms("save_timeout", kSaveTimeout);
+    out.facts = spec.facts;
+    if (options.has("url") == options.has("url_env")) {
+        throw options.wrong("url", options.has("url") ? "and `url_env` are both given" : "is missing, and so is `url_env`",
+                            "url = \"redis://127.0.0.1:6379\", or url_env = \"REDIS_URL\"");
+    }
+    if (options.has("password_env") && options.has("password_file"))
+        throw options.wrong("password_env", "and `password_file` are both given", "leave one of them out");
+    if (options.has("url")) {
+        const std::string text = options.text("url");
+        out.url = parse_redis_url(text, what_has_url(out));
+        if (out.url.password) out.url_text = text;
+    } else {
+        // What it names is only known once it is asked for: a config is read in shells that do not have it.
+        out.url.host.clear();
+    }
+    out.url.password.reset();
+    if (out.username.empty()) out.username = out.url.user;
+    if (const std::string db = options.text("spare_db"); !db.empty()) {
+        const double number = std::strtod(db.c_str(), nullptr);
+        if (!(number >= 0 && number <= INT32_MAX) || number != static_cast<double>(static_cast<uint32_t>(number)))
+            throw options.wrong("spare_db", "is no number of a database", "leave it out for the highest empty one");
+        out.spare_db = static_cast<uint32_t>(number);
+    }
+    for (const auto& [name, pattern] : out.facts) {
+        if (pattern.empty())
+            throw options.wrong("facts", fmt::format("has no pattern for {}", printable(name)),
+                                "facts = { sessions = \"session:*\" }");
+    }
+    return out;
+}
+
+}  // namespace ingot
