@@ -116,7 +116,8 @@ private:
             return;
         }
         for (const auto& [name, value] : there) {
-            const bool kept = std::any_of(wish.xattrs.begin(), wish.xattrs.end(), [&](const auto& x) { return x.first == name; });
+            const bool kept =
+                std::any_of(wish.xattrs.begin(), wish.xattrs.end(), [&, key = name](const auto& x) { return x.first == key; });
             if (!kept && ::lremovexattr(path_.c_str(), name.c_str()) != 0)
                 problem("removal of extended attribute " + printable(name));
         }

@@ -48,10 +48,10 @@ static ConfigNode node_of(const toml::node& node) {
             ConfigNode member = node_of(value);
             // A table that only exists because of a longer heading ([sources.db]) has no place of its own.
             if (key.source().begin.line != 0) place(member, key.source());
-            out.members.emplace_back(std::string(key.str()), std::move(member));
+            out.members.push_back({std::string(key.str()), std::move(member)});
         }
         const auto by_place = [](const auto& a, const auto& b) {
-            return std::pair(a.second.line, a.second.column) < std::pair(b.second.line, b.second.column);
+            return std::pair(a.value.line, a.value.column) < std::pair(b.value.line, b.value.column);
         };
         std::stable_sort(out.members.begin(), out.members.end(), by_place);
     } else if (const toml::array* array = node.as_array()) {

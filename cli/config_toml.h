@@ -7,10 +7,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace ingot {
+
+struct ConfigMember;
 
 struct ConfigNode {
     enum class Kind { table, list, text, integer, number, boolean, time } kind = Kind::table;
@@ -20,10 +21,15 @@ struct ConfigNode {
     int64_t integer = 0;
     double number = 0;
     bool boolean = false;
-    std::vector<ConfigNode> items;                            // of a list
-    std::vector<std::pair<std::string, ConfigNode>> members;  // of a table, in the order of the file; line: that of the key
+    std::vector<ConfigNode> items;      // of a list
+    std::vector<ConfigMember> members;  // of a table, in the order of the file; line: that of the key
 
     const ConfigNode* find(std::string_view key) const;
+};
+
+struct ConfigMember {
+    std::string key;
+    ConfigNode value;
 };
 
 // "a table", "a list", "text"

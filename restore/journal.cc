@@ -41,6 +41,7 @@ JournalTarget decode_target(Decoder& in) {
     target.source = in.prefixed_text(kTextLimitBytes);
     target.driver = in.prefixed_text(kTextLimitBytes);
     const uint8_t flags = in.u8();
+    if ((flags & ~(kEngine | kSwapBegun | kSwapped)) != 0) in.fail("unknown flags");
     target.engine = (flags & kEngine) != 0;
     target.swap_begun = (flags & kSwapBegun) != 0;
     target.swapped = (flags & kSwapped) != 0;

@@ -8,11 +8,11 @@ TEST(ConfigToml, KeepsOrderAndPlaces) {
     TomlMistake mistake;
     const auto root = parse_toml("z = 1\n[sources.b]\nk = \"v\"\n\n[sources.a]\nlist = [\n  1,\n  \"x\"]\n", mistake);
     ASSERT_TRUE(root);
-    EXPECT_EQ(root->members[0].first, "z");
+    EXPECT_EQ(root->members[0].key, "z");
     const ConfigNode* sources = root->find("sources");
     ASSERT_NE(sources, nullptr);
     ASSERT_EQ(sources->members.size(), 2u);
-    EXPECT_EQ(sources->members[0].first, "b");
+    EXPECT_EQ(sources->members[0].key, "b");
     EXPECT_EQ(sources->find("b")->line, 2);
     EXPECT_EQ(sources->find("b")->find("k")->line, 3);
     const ConfigNode* list = sources->find("a")->find("list");
