@@ -55,6 +55,9 @@ public:
         return static_cast<uint64_t>(st.st_size);
     }
     void drop_cache() override { (void)::posix_fadvise(fd_.get(), 0, 0, POSIX_FADV_DONTNEED); }
+    void will_need(uint64_t offset, uint64_t length) override {
+        (void)::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length), POSIX_FADV_WILLNEED);
+    }
 
 private:
     Fd fd_;
@@ -92,6 +95,8 @@ public:
         refuse_if_poisoned();
         if (::fsync(fd_.get()) != 0) poison("syncing");
     }
+    // Its errors are the sync's to tell, which reports them too.
+    void start_writeback() override { (void)::sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
     int fd() const override { return fd_.get(); }
 
 private:

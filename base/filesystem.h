@@ -32,6 +32,8 @@ public:
     virtual uint64_t size() = 0;
     // Asks the kernel to forget its cached pages of this file, so that the next read comes from the medium.
     virtual void drop_cache() = 0;
+    // Says that these bytes will be read soon: the medium works on them meanwhile. A hint; nothing may depend on it.
+    virtual void will_need(uint64_t offset, uint64_t length) { (void)offset, (void)length; }
 };
 
 class WriteFile {
@@ -41,6 +43,8 @@ public:
     virtual void write_at(uint64_t offset, ByteView bytes) = 0;
     virtual void set_size(uint64_t bytes) = 0;
     virtual void sync() = 0;
+    // Has the medium begin on what was written so far, so that sync() finds less to do. A hint; nothing is durable by it.
+    virtual void start_writeback() {}
     virtual int fd() const = 0;  // for metadata calls (base/metadata.h); -1 where there is none
 };
 

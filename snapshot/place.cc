@@ -28,6 +28,8 @@ constexpr size_t kWindowEntries = 16'384;
 constexpr size_t kOpenFiles = 256;
 // Zeros are left out of sparse files by file-system blocks; smaller runs would not become holes anyway.
 constexpr size_t kHoleBytes = 4096;
+// Between two calls for writeback of one file.
+constexpr uint64_t kWritebackBytes = 8 << 20;
 
 size_t open_file_limit() {
     rlimit limit{};
@@ -49,6 +51,7 @@ struct Slot {
     std::unique_ptr<WriteFile> file;  // open from the first byte to the last
     std::atomic<uint64_t> remaining{0};
     std::atomic<bool> lost{false};
+    std::atomic<uint64_t> written{0};
 
     uint64_t size() const { return placed.listed.root.size; }
 };
@@ -223,7 +226,14 @@ private:
     void write_piece(Slot& slot, uint64_t offset, ByteView bytes) {
         WriteFile& file = opened(slot);
         speaking_of(slot, [&] {
-            if (!slot.placed.listed.entry.sparse) return file.write_at(offset, bytes);
+            const uint64_t before = slot.written.fetch_add(bytes.size());
+            // The medium begins while more is read; else all of a large file would be left to its sync.
+            const bool begin = options_.sync && before / kWritebackBytes != (before + bytes.size()) / kWritebackBytes;
+            if (!slot.placed.listed.entry.sparse) {
+                file.write_at(offset, bytes);
+                if (begin) file.start_writeback();
+                return;
+            }
             while (!bytes.empty()) {
                 const size_t data = run_of(offset, bytes, false);
                 if (data > 0) file.write_at(offset, bytes.first(data));

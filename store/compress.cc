@@ -73,11 +73,19 @@ Compression store(ByteView plain, Bytes& out) {
     return Compression::stored;
 }
 
+// Where segments are built, kept per thread: a fresh vector of the plain length would be filled with zeros first, and keep its
+// room after it shrank.
+std::span<uint8_t> workspace(size_t bytes) {
+    thread_local Bytes space;
+    if (space.size() < bytes) space.resize(bytes);
+    return {space.data(), bytes};
+}
+
 Compression compress_bytes(ByteView plain, Bytes& out) {
-    out.resize(plain.size());
-    const size_t n = compress_into(Effort::level_1, plain, out);
+    const std::span<uint8_t> packed = workspace(plain.size());
+    const size_t n = compress_into(Effort::level_1, plain, packed);
     if (n == 0 || n >= plain.size()) return store(plain, out);
-    out.resize(n);
+    out.assign(packed.begin(), packed.begin() + static_cast<ptrdiff_t>(n));
     return Compression::zstd;
 }
 
@@ -145,26 +153,27 @@ Compression compress_floats(ByteView plain, Bytes& out) {
     thread_local Bytes planes;
     planes.resize(floats.size());
     split_planes(floats, planes, n);
-    out.resize(plain.size());
+    const std::span<uint8_t> packed = workspace(plain.size());
     Encoder lengths;
     size_t at = kPlanesHeaderBytes;
     for (size_t p = 0; p < kFloatPlanes; ++p) {
         const ByteView plane = ByteView(planes).subspan(p * n, n);
-        const size_t room = out.size() - std::min(out.size(), at);
+        const size_t room = packed.size() - std::min(packed.size(), at);
         size_t length = 0;
-        if (plan.planes[p]) length = compress_into(*plan.planes[p], plane, {out.data() + at, std::min(room, shrunk(n))});
+        if (plan.planes[p])
+            length = compress_into(*plan.planes[p], plane, packed.subspan(packed.size() - room, std::min(room, shrunk(n))));
         if (length == 0) {
             if (room < n) return store(plain, out);
-            std::ranges::copy(plane, out.begin() + static_cast<ptrdiff_t>(at));
+            std::ranges::copy(plane, packed.begin() + static_cast<ptrdiff_t>(at));
             length = n;
         }
         lengths.u32(static_cast<uint32_t>(length));
         at += length;
     }
     if (at + tail.size() >= plain.size()) return store(plain, out);
-    std::ranges::copy(lengths.bytes(), out.begin());
-    std::ranges::copy(tail, out.begin() + static_cast<ptrdiff_t>(at));
-    out.resize(at + tail.size());
+    std::ranges::copy(lengths.bytes(), packed.begin());
+    std::ranges::copy(tail, packed.begin() + static_cast<ptrdiff_t>(at));
+    out.assign(packed.begin(), packed.begin() + static_cast<ptrdiff_t>(at + tail.size()));
     return Compression::float_planes;
 }
 

@@ -25,6 +25,8 @@ public:
 
 private:
     std::string path_of(const std::string& name) const;
+    void require_file(const std::string& name) const;
+    void list_below(const std::string& prefix, int depth, const std::function<void(const std::string&, uint64_t)>& each);
 
     FileSystem& fs_;
     std::string folder_;

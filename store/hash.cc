@@ -8,6 +8,7 @@
 #include <openssl/sha.h>
 
 #include "base/error.h"
+#include "store/sha256_lanes.h"
 
 namespace ingot {
 
@@ -18,6 +19,10 @@ Digest sha256(ByteView bytes) {
 }
 
 void hash_many(std::span<const ByteView> inputs, std::span<Digest> digests) {
+    if (has_sha_instructions()) {
+        sha256_in_lanes(inputs, digests);
+        return;
+    }
     for (size_t i = 0; i < inputs.size(); ++i) digests[i] = sha256(inputs[i]);
 }
 

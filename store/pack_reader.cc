@@ -38,6 +38,12 @@ PackReader::PackReader(BlobStore& blobs, const KeyRing& keys, const RepositoryId
 
 void PackReader::damaged(const std::string& why) const { throw Error(Code::damaged, fmt::format("{}: {}", pack_name(id_), why)); }
 
+void PackReader::will_read(size_t first, size_t count) const {
+    const SegmentEntry& last = segments_.at(first + count - 1);
+    const uint64_t from = segments_.at(first).offset;
+    file_->will_need(from, last.offset + last.length - from);
+}
+
 void PackReader::read_sealed(size_t first, size_t count, Bytes& out) const {
     const SegmentEntry& last = segments_.at(first + count - 1);
     const uint64_t from = segments_.at(first).offset;

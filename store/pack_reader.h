@@ -21,6 +21,8 @@ public:
     uint64_t size() const { return size_; }
     const std::vector<SegmentEntry>& segments() const { return segments_; }
 
+    // Says that these will be read soon.
+    void will_read(size_t first, size_t count) const;
     // The sealed bytes of segments first..first+count-1, in one read.
     void read_sealed(size_t first, size_t count, Bytes& out) const;
     // Unseals and decompresses one segment's sealed bytes (overwritten) into `plain`.

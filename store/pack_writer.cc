@@ -36,8 +36,8 @@ SealedSegment PackWriter::seal_segment(uint32_t number, const SegmentDraft& draf
     sealed.entry.xxh3 = xxh3_64(sealed.bytes);
 
     thread_local Bytes opened, plain;
-    opened = sealed.bytes;
-    segment_sealer_.unseal(number, associated, opened, sealed.entry.tag);
+    opened.resize(sealed.bytes.size());
+    segment_sealer_.unseal(number, associated, sealed.bytes, opened, sealed.entry.tag);
     decompress(sealed.entry.compression, opened, draft.plain.size(), plain);
     if (plain != draft.plain) {
         throw Error(Code::failed, "a segment did not survive compressing and sealing",

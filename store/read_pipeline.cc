@@ -4,6 +4,7 @@
 #include <oneapi/tbb/parallel_pipeline.h>
 
 #include <algorithm>
+#include <deque>
 
 #include "base/interrupt.h"
 #include "store/pack_reader.h"
@@ -16,6 +17,8 @@ constexpr uint64_t kRunBytes = 4 << 20;
 // A gap of unwanted segments up to this size is read over rather than seeked over.
 constexpr uint64_t kGapBytes = 256 << 10;
 constexpr size_t kTokens = 4;
+// Runs the medium is told of before their turn: while all threads compute, it goes on reading.
+constexpr size_t kRunsAhead = 6;
 
 // Wanted chunks [first, last) that lie in neighbouring segments of one pack.
 struct Run {
@@ -23,6 +26,8 @@ struct Run {
     std::optional<Error> pack_error;
     size_t first = 0;
     size_t last = 0;
+
+    bool empty() const { return first == last; }
 };
 
 Error in_no_pack(const Digest& digest) {
@@ -38,28 +43,15 @@ public:
     // The next run; empty at the end. In order, one thread.
     Run next() {
         check_interrupted();
-        Run run;
-        run.first = run.last = position_;
-        if (position_ == wanted_.size()) return run;
-        const PackNumber number = wanted_[position_].location.pack;
-        open_pack(number);
-        run.pack = pack_;
-        run.pack_error = pack_error_;
-        const auto& segments = pack_ ? pack_->segments() : kNone;
-        const auto end_of = [&](size_t s) { return segments[s].offset + segments[s].length; };
-        size_t segment = wanted_[position_].location.segment;
-        while (run.last < wanted_.size() && wanted_[run.last].location.pack == number) {
-            const size_t next = wanted_[run.last].location.segment;
-            if (pack_ && next < segments.size() && next != segment &&
-                (end_of(next) - segments[wanted_[run.first].location.segment].offset > kRunBytes ||
-                 segments[next].offset - end_of(segment) > kGapBytes)) {
-                break;
-            }
-            if (pack_ && next >= segments.size() && run.last > run.first) break;
-            segment = next;
-            ++run.last;
+        while (ahead_.size() < kRunsAhead && (ahead_.empty() || !ahead_.back().empty())) {
+            ahead_.push_back(plan());
+            const Run& run = ahead_.back();
+            if (run.empty() || !run.pack) continue;
+            const size_t first = wanted_[run.first].location.segment, last = wanted_[run.last - 1].location.segment;
+            if (last < run.pack->segments().size()) run.pack->will_read(first, last - first + 1);
         }
-        position_ = run.last;
+        Run run = std::move(ahead_.front());
+        if (!run.empty()) ahead_.pop_front();
         return run;
     }
 
@@ -100,6 +92,32 @@ public:
     }
 
 private:
+    Run plan() {
+        Run run;
+        run.first = run.last = position_;
+        if (position_ == wanted_.size()) return run;
+        const PackNumber number = wanted_[position_].location.pack;
+        open_pack(number);
+        run.pack = pack_;
+        run.pack_error = pack_error_;
+        const auto& segments = pack_ ? pack_->segments() : kNone;
+        const auto end_of = [&](size_t s) { return segments[s].offset + segments[s].length; };
+        size_t segment = wanted_[position_].location.segment;
+        while (run.last < wanted_.size() && wanted_[run.last].location.pack == number) {
+            const size_t next = wanted_[run.last].location.segment;
+            if (pack_ && next < segments.size() && next != segment &&
+                (end_of(next) - segments[wanted_[run.first].location.segment].offset > kRunBytes ||
+                 segments[next].offset - end_of(segment) > kGapBytes)) {
+                break;
+            }
+            if (pack_ && next >= segments.size() && run.last > run.first) break;
+            segment = next;
+            ++run.last;
+        }
+        position_ = run.last;
+        return run;
+    }
+
     static const std::vector<SegmentEntry> kNone;
 
     void open_pack(PackNumber number) {
@@ -116,28 +134,50 @@ private:
     }
 
     void deliver_segment(const PackReader& pack, size_t segment, const Bytes& plain, size_t from, size_t to) {
-        const WantedChunk* verified = nullptr;  // the same chunk may be wanted many times
+        // All at once, as hash_many likes it. The same chunk may be wanted many times; they lie side by side.
+        std::vector<ByteView> inputs;
+        std::vector<std::optional<size_t>> input_of(to - from);
+        for (size_t i = from; i < to; ++i) {
+            const Location& at = wanted_[i].location;
+            if (at.length != wanted_[i].length || uint64_t{at.offset} + at.length > plain.size()) continue;
+            const ByteView bytes(plain.data() + at.offset, at.length);
+            const bool same = !inputs.empty() && inputs.back().data() == bytes.data() && inputs.back().size() == bytes.size();
+            if (!same) inputs.push_back(bytes);
+            input_of[i - from] = inputs.size() - 1;
+        }
+        std::vector<Digest> digests(inputs.size());
+        hash_many(inputs, digests);
+        // Neighbours in the segment that are neighbours in their stream are written as one: calls cost more than bytes.
+        ByteView piece;
+        const WantedChunk* first = nullptr;  // of the piece
+        const auto write_piece = [&] {
+            if (!first) return;
+            sink_.write(first->cookie, first->offset, piece);
+            progress_.advance(piece.size());
+            first = nullptr;
+        };
         for (size_t i = from; i < to; ++i) {
             const WantedChunk& chunk = wanted_[i];
-            const Location& at = chunk.location;
-            std::optional<Error> wrong;
-            if (at.length != chunk.length || uint64_t{at.offset} + at.length > plain.size()) {
-                wrong =
-                    Error(Code::damaged, fmt::format("{}, segment {}: the index does not fit it", pack_name(pack.id()), segment));
-            } else {
-                const ByteView bytes(plain.data() + at.offset, at.length);
-                const bool same = verified && verified->location == at && verified->digest == chunk.digest;
-                if (same || sha256(bytes) == chunk.digest) {
-                    verified = &chunk;
-                    sink_.write(chunk.cookie, chunk.offset, bytes);
-                    progress_.advance(chunk.length);
-                    continue;
+            const std::optional<size_t> input = input_of[i - from];
+            if (input && digests[*input] == chunk.digest) {
+                const ByteView bytes = inputs[*input];
+                const bool goes_on = first && chunk.cookie == first->cookie && chunk.offset == first->offset + piece.size() &&
+                                     bytes.data() == piece.data() + piece.size();
+                if (!goes_on) {
+                    write_piece();
+                    first = &chunk;
+                    piece = bytes;
+                } else {
+                    piece = {piece.data(), piece.size() + bytes.size()};
                 }
-                wrong = Error(Code::damaged,
-                              fmt::format("{}, segment {}: a chunk is other than its name says", pack_name(pack.id()), segment));
+                continue;
             }
-            sink_.lost(chunk.cookie, chunk.offset, chunk.length, *wrong);
+            write_piece();
+            const char* const why = input ? "a chunk is other than its name says" : "the index does not fit it";
+            sink_.lost(chunk.cookie, chunk.offset, chunk.length,
+                       Error(Code::damaged, fmt::format("{}, segment {}: {}", pack_name(pack.id()), segment, why)));
         }
+        write_piece();
     }
 
     void lose(size_t from, size_t to, const Error& error) {
@@ -149,6 +189,7 @@ private:
     ReadSink& sink_;
     Progress& progress_;
     size_t position_ = 0;
+    std::deque<Run> ahead_;  // planned; at the end an empty one
     PackNumber opened_ = 0;
     std::shared_ptr<const PackReader> pack_;
     std::optional<Error> pack_error_;
@@ -195,7 +236,7 @@ void fetch(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& wante
         kTokens,
         tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) {
             auto run = std::make_shared<Run>(fetch.next());
-            if (run->first == run->last) control.stop();
+            if (run->empty()) control.stop();
             return run;
         }) & tbb::make_filter<std::shared_ptr<Run>, void>(tbb::filter_mode::parallel, [&](const std::shared_ptr<Run>& run) {
             fetch.deliver(*run);

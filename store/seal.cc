@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
 #include <memory>
 
 #include "base/error.h"
@@ -70,9 +71,11 @@ Tag Sealer::seal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes
     return tag;
 }
 
-void Sealer::unseal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes, const Tag& tag) const {
+void Sealer::unseal(uint64_t counter, ByteView associated, ByteView sealed, std::span<uint8_t> out, const Tag& tag) const {
+    assert(sealed.size() == out.size());
     if (seal_ == Seal::none) {
-        if (checksum_of(bytes) != tag) throw Error(Code::damaged, "the checksum does not match");
+        if (checksum_of(sealed) != tag) throw Error(Code::damaged, "the checksum does not match");
+        if (sealed.data() != out.data()) std::ranges::copy(sealed, out.begin());
         return;
     }
     const Context context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);
@@ -83,12 +86,12 @@ void Sealer::unseal(uint64_t counter, ByteView associated, std::span<uint8_t> by
             "starting to unseal");
     require(EVP_DecryptUpdate(context.get(), nullptr, &length, associated.data(), static_cast<int>(associated.size())) == 1,
             "associated data");
-    require(EVP_DecryptUpdate(context.get(), bytes.data(), &length, bytes.data(), static_cast<int>(bytes.size())) == 1,
+    require(EVP_DecryptUpdate(context.get(), out.data(), &length, sealed.data(), static_cast<int>(sealed.size())) == 1,
             "unsealing");
     require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(copy.size()), copy.data()) == 1,
             "setting a tag");
-    if (EVP_DecryptFinal_ex(context.get(), bytes.data() + length, &length) != 1) {
-        std::fill(bytes.begin(), bytes.end(), uint8_t{0});
+    if (EVP_DecryptFinal_ex(context.get(), out.data() + length, &length) != 1) {
+        std::ranges::fill(out, uint8_t{0});
         throw Error(Code::damaged, "the seal is broken");
     }
 }

@@ -29,7 +29,11 @@ public:
     Seal seal_kind() const { return seal_; }
     // In place; returns the tag.
     Tag seal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes) const;
-    void unseal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes, const Tag& tag) const;
+    void unseal(uint64_t counter, ByteView associated, std::span<uint8_t> bytes, const Tag& tag) const {
+        unseal(counter, associated, bytes, bytes, tag);
+    }
+    // From one place to another of the same length, or in place.
+    void unseal(uint64_t counter, ByteView associated, ByteView sealed, std::span<uint8_t> out, const Tag& tag) const;
 
 private:
     Seal seal_;

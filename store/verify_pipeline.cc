@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <mutex>
 #include <random>
@@ -22,6 +23,8 @@ namespace {
 
 constexpr uint64_t kRunBytes = 4 << 20;
 constexpr size_t kTokens = 4;
+// Runs the medium is told of before their turn: while all threads compute, it goes on reading.
+constexpr size_t kRunsAhead = 6;
 
 // Neighbouring segments of one pack, read at once.
 struct Run {
@@ -147,13 +150,10 @@ private:
         namespace tbb = oneapi::tbb;
         size_t pack_index = 0;
         Run next;
-        const auto produce = [&](tbb::flow_control& control) -> std::shared_ptr<Run> {
-            check_interrupted();
+        std::deque<std::shared_ptr<Run>> ahead;  // at the end a null
+        const auto plan = [&]() -> std::shared_ptr<Run> {
             while (!next.pack || next.first == next.pack->segments().size()) {
-                if (pack_index == packs.size()) {
-                    control.stop();
-                    return nullptr;
-                }
+                if (pack_index == packs.size()) return nullptr;
                 next = {open(packs[pack_index++]), 0, 0};
                 if (next.pack && next.pack->segments().empty()) next.pack.reset();
             }
@@ -163,6 +163,17 @@ private:
                 bytes += next.pack->segments()[i].length;
             auto run = std::make_shared<Run>(next);
             next.first += next.count;
+            run->pack->will_read(run->first, run->count);
+            return run;
+        };
+        const auto produce = [&](tbb::flow_control& control) -> std::shared_ptr<Run> {
+            check_interrupted();
+            while (ahead.size() < kRunsAhead && (ahead.empty() || ahead.back())) ahead.push_back(plan());
+            std::shared_ptr<Run> run = ahead.front();
+            if (!run)
+                control.stop();
+            else
+                ahead.pop_front();
             return run;
         };
         tbb::parallel_pipeline(

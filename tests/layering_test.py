@@ -40,6 +40,7 @@ THIRD_PARTY = [
     ("oneapi/tbb/*", ["store/*pipeline*.cc"]),
     ("xxhash.h", ["store/*.cc"]),
     ("immintrin.h", ["store/*.cc"]),
+    ("cpuid.h", ["store/sha256_lanes.cc"]),
     ("curl/*", ["base/http.cc"]),
     ("archive*.h", ["drivers/tar*.cc", "snapshot/export*.cc"]),
     ("faiss/*", ["drivers/faiss_child.cc"]),

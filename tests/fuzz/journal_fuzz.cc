@@ -16,7 +16,7 @@ std::vector<Bytes> seeds() {
     target.engine = true;
     target.stage_dirs = {"stage/.ingot-0123456789abcdef-0"};
     target.staged_dir = target.stage_dirs.front() + "/staged";
-    target.work_dir = target.stage_dirs.front() + "/work";
+    target.work_dir = target.stage_dirs.front() + "/undo";
     target.swap_begun = true;
     journal.targets = {target, target};
     Bytes encoded = encode_journal(journal);

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
 
 #include "tests/store/code_of.h"
 #include "tests/store/lossy_filesystem.h"
@@ -45,6 +48,31 @@ TEST_F(DirectoryStoreTest, IsForItsOwnerAlone) {
     EXPECT_EQ(st.st_mode & 0777, 0600U);
     ASSERT_EQ(::stat((dir_ / "packs").c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 0777, 0700U);
+}
+
+// Somebody's FIFO or link among the packs: listed by name, so that check can tell it, and neither followed for ever nor waited
+// for.
+TEST_F(DirectoryStoreTest, ListsWhatIsNoFileByNameAndDoesNotOpenIt) {
+    store_.put_new("packs/ab/one", noise(10, 1));
+    ASSERT_EQ(::mkfifo((dir_ / "packs/fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::mkfifo((dir_ / "packs/ab/fifo").c_str(), 0600), 0);
+    ASSERT_EQ(::symlink("itself", (dir_ / "packs/itself").c_str()), 0);
+    ASSERT_EQ(::symlink("../packs", (dir_ / "packs/round").c_str()), 0);
+    ASSERT_EQ(::symlink("nowhere", (dir_ / "packs/ab/dangling").c_str()), 0);
+    ASSERT_EQ(::symlink("one", (dir_ / "packs/ab/link").c_str()), 0);
+    std::map<std::string, uint64_t> listed;
+    store_.list("packs", [&](const std::string& name, uint64_t size) { EXPECT_TRUE(listed.emplace(name, size).second) << name; });
+    for (const char* name : {"packs/fifo", "packs/ab/fifo", "packs/itself", "packs/ab/dangling"}) {
+        ASSERT_TRUE(listed.contains(name)) << name;
+        EXPECT_EQ(listed[name], 0U);
+    }
+    EXPECT_EQ(listed["packs/ab/one"], 10U);
+    EXPECT_EQ(listed["packs/ab/link"], 10U) << "a link to a file is one";
+    EXPECT_TRUE(listed.contains("packs/round/ab")) << "followed once, then named";
+    EXPECT_EQ(listed.size(), 11U) << "and not round and round";
+    EXPECT_EQ(code_of([&] { store_.open("packs/ab/fifo"); }), Code::damaged);
+    EXPECT_EQ(code_of([&] { store_.get("packs/fifo", 100); }), Code::damaged);
+    EXPECT_EQ(code_of([&] { store_.get("packs/ab", 100); }), Code::damaged);
 }
 
 // restic #4612: a folder that cannot be read must never look like one that is empty.
