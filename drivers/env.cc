@@ -24,6 +24,9 @@ void require_regular(const std::string& live, const struct stat& st) {
                 S_ISLNK(st.st_mode) ? "declare the file that it points to" : "declare the .env files themselves, one by one");
 }
 
+// A declared file that is gone is named by the pin; its siblings count all the same.
+bool there(const SourceRoot& root) { return real_filesystem().exists(root.live_path); }
+
 class EnvPin : public TreePin {
 public:
     using TreePin::TreePin;
@@ -31,7 +34,10 @@ public:
     Facts facts() override {
         Facts out;
         int64_t all = 0;
+        int64_t files = 0;
         for (const SourceRoot& root : rules().roots) {
+            if (!there(root)) continue;
+            ++files;
             SourceFile file(-1, root.live_path, root.live_path);
             require_regular(root.live_path, file.stat());
             const std::string text = contents(root.live_path);
@@ -40,7 +46,7 @@ public:
             all += keys;
         }
         out["keys"] = all;
-        out["files"] = static_cast<int64_t>(rules().roots.size());
+        out["files"] = files;
         return out;
     }
 
@@ -67,7 +73,9 @@ private:
 
 void EnvDriver::prepare() {
     FilesDriver::prepare();
-    for (const SourceRoot& root : rules().roots) require_regular(root.live_path, stat_of(root.live_path));
+    for (const SourceRoot& root : rules().roots) {
+        if (there(root)) require_regular(root.live_path, stat_of(root.live_path));
+    }
 }
 
 std::unique_ptr<Pin> EnvDriver::pin() { return std::make_unique<EnvPin>(spec(), rules()); }

@@ -3,11 +3,18 @@
 #include <gtest/gtest.h>
 
 #include "cli/config.h"
+#include "drivers/registry.h"
 
 namespace ingot {
 
 static std::vector<std::string> mistakes_of(const std::string& document) {
     return read_config_text(document, "i.toml", false).lines();
+}
+
+static std::string names_of_drivers() {
+    std::string names;
+    for (const DriverInfo& info : all_drivers()) names += (names.empty() ? "" : ", ") + std::string(info.name);
+    return names;
 }
 
 static const std::string kGood =
@@ -58,7 +65,7 @@ TEST(ConfigCheck, AllMistakesAreReportedAtOnceWithTheirLines) {
         "i.toml:11: there is no table `barier`; did you mean `barrier`?",
         "i.toml:13: [barrier] has `pause` without `resume`: the writers would stay paused",
         "i.toml:14: `max_pause`: \"soon\" is not a length of time; write a number and a unit: 250ms, 10s, 5m, 26h, 7d",
-        "i.toml:17: there is no driver \"sqlit\"; did you mean `sqlite`?; there are: files, env, sqlite",
+        "i.toml:17: there is no driver \"sqlit\"; did you mean `sqlite`?; there are: " + names_of_drivers(),
         "i.toml:19: [sources.docs] needs `path`, such as path = \"data/app.db\"",
         "i.toml:21: [sources.docs] has no key `exlude`; did you mean `exclude`?",
         "i.toml:22: `min_ratio` wants a number from 0 to 1",

@@ -74,7 +74,10 @@ public:
         put(root_ + "/web/.env", "C=" + std::to_string(round) + "\nD=4\n");
         return true;
     }
-    void lose() override { real_filesystem().remove(root_ + "/.env"); }
+    void lose() override {
+        real_filesystem().remove(root_ + "/.env");
+        real_filesystem().remove(root_ + "/web/.env");
+    }
     std::string content() override { return artifact_content(root_); }
     std::string artifact_content(const std::string& folder) override {
         return get(folder + "/.env") + "|" + get(folder + "/web/.env");

@@ -40,6 +40,29 @@ TEST_F(EnvTest, CountsKeysAndNeverShowsValues) {
     EXPECT_EQ(pin->consistency(), PinConsistency::pinned);
 }
 
+TEST_F(EnvTest, AFileThatIsGoneIsNamedAndItsSiblingStored) {
+    put(root_ + "/.env", "A=1\n");
+    EnvDriver env = driver({".env", "web/.env"});
+    env.prepare();
+    const auto pin = env.pin();
+    EXPECT_EQ(std::get<int64_t>(pin->facts().at("files")), 1);
+    std::vector<std::string> stored, named;
+    for (;;) {
+        try {
+            const std::optional<Entry> entry = pin->next();
+            if (!entry) break;
+            stored.push_back(entry->path);
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::source);
+            EXPECT_FALSE(error.hint().empty());
+            named.push_back(error.what());
+        }
+    }
+    EXPECT_EQ(stored, std::vector<std::string>{".env"});
+    ASSERT_EQ(named.size(), 1u);
+    EXPECT_NE(named[0].find("web/.env"), std::string::npos);
+}
+
 TEST_F(EnvTest, ASymlinkOrAFolderIsASourceErrorWithAHint) {
     put(root_ + "/real.env", "A=1\n");
     ASSERT_EQ(::symlink("real.env", (root_ + "/.env").c_str()), 0);

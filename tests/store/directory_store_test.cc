@@ -69,7 +69,8 @@ TEST_F(DirectoryStoreTest, ListsWhatIsNoFileByNameAndDoesNotOpenIt) {
     EXPECT_EQ(listed["packs/ab/one"], 10U);
     EXPECT_EQ(listed["packs/ab/link"], 10U) << "a link to a file is one";
     EXPECT_TRUE(listed.contains("packs/round/ab")) << "followed once, then named";
-    EXPECT_EQ(listed.size(), 11U) << "and not round and round";
+    // one, fifo, dangling and link; fifo, itself; round's ab, fifo, itself and round.
+    EXPECT_EQ(listed.size(), 10U) << "and not round and round";
     EXPECT_EQ(code_of([&] { store_.open("packs/ab/fifo"); }), Code::damaged);
     EXPECT_EQ(code_of([&] { store_.get("packs/fifo", 100); }), Code::damaged);
     EXPECT_EQ(code_of([&] { store_.get("packs/ab", 100); }), Code::damaged);
