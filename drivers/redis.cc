@@ -10,6 +10,7 @@
 #include "drivers/rdb_canonical.h"
 #include "drivers/redis_dump.h"
 #include "drivers/redis_facts.h"
+#include "drivers/redis_files.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
 
@@ -53,22 +54,31 @@ RdbBytes bytes_of_text(ByteView text) {
             }};
 }
 
+bool is_stopped(const RedisSettings& settings) { return !settings.data_dir.empty() && redis_is_stopped(settings); }
+
 class RedisPin : public Pin {
 public:
     RedisPin(const RedisSettings& settings, const SourceSpec& spec, const std::string& root)
-        : settings_(settings),
-          spec_(spec),
-          root_(root),
-          facts_(settings.facts),
-          dump_(std::make_unique<RedisDump>(settings, spec.spool_dir)) {
+        : settings_(settings), spec_(spec), root_(root), facts_(settings.facts) {
+        if (is_stopped(settings)) {
+            stopped_ = std::make_unique<RedisFiles>(settings.data_dir, root, spec.spool_dir);
+            moment_ = stopped_->moment();
+            notes_.push_back(fmt::format("{}: the server is stopped; these are its files, written last at {}", spec.name,
+                                         iso_utc(stopped_->written_ms())));
+            return;
+        }
+        dump_ = std::make_unique<RedisDump>(settings, spec.spool_dir);
         moment_ = dump_->moment();
-        why_saved_ = dump_->why_saved();
+        saved_ = !dump_->why_saved().empty();
+        if (saved_)
+            notes_.push_back(fmt::format("{}: saved by BGSAVE, because PSYNC is refused: {}", spec.name, dump_->why_saved()));
     }
 
     PinMoment moment() const override { return moment_; }
 
     Facts facts() override {
         read();
+        if (stopped_ && stopped_->append_only()) return {{"files", static_cast<int64_t>(stopped_->files().size())}};
         return facts_.facts(rdb_.read, rdb_.fields, rdb_.functions);
     }
 
@@ -91,16 +101,7 @@ public:
 
     PinConsistency consistency() const override { return PinConsistency::pinned; }
 
-    std::vector<std::string> notes() const override {
-        std::vector<std::string> out;
-        if (!why_saved_.empty())
-            out.push_back(fmt::format("{}: saved by BGSAVE, because PSYNC is refused: {}", spec_.name, why_saved_));
-        if (!rdb_.read.not_known.empty()) {
-            out.push_back(fmt::format("{}: its dump is kept as it came, and a restore cannot load it into the server: {}",
-                                      spec_.name, rdb_.read.not_known));
-        }
-        return out;
-    }
+    std::vector<std::string> notes() const override { return notes_; }
 
 private:
     struct File {
@@ -111,32 +112,69 @@ private:
 
     void read() {
         if (!files_.empty()) return;
-        const Spool& spool = dump_->wait();
+        if (stopped_) return read_stopped();
+        read_rdb_file(bytes_of(dump_->wait()));
+        if (saved_) require_own_file();
+        if (dump_->users()) users_ = *dump_->users();
+        list();
+        dump_.reset();
+    }
+
+    // One RDB file is what a dump is; an append-only file is kept as it lies there.
+    void read_stopped() {
+        if (!stopped_->append_only()) {
+            LeasedFile* file = stopped_->rdb();
+            read_rdb_file({static_cast<uint64_t>(file->stat().st_size),
+                           [file](uint64_t offset, std::span<uint8_t> out) { return file->read_at(offset, out); }});
+            return list();
+        }
+        notes_.push_back(
+            fmt::format("{}: it has an append-only file, which is kept as it is; a restore of it is by hand", spec_.name));
+        files_.push_back({root_, true, {}});
+        std::string folder;
+        for (LeasedFile* file : stopped_->files()) {
+            const std::string& path = file->root().listing_path;
+            for (size_t slash = path.find('/', root_.size() + 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+                if (path.substr(0, slash) <= folder) continue;
+                folder = path.substr(0, slash);
+                files_.push_back({folder, true, {}});
+            }
+            files_.push_back(
+                {path, false, {static_cast<uint64_t>(file->stat().st_size), [file](uint64_t offset, std::span<uint8_t> out) {
+                                   return file->read_at(offset, out);
+                               }}});
+        }
+    }
+
+    void read_rdb_file(const RdbBytes& bytes) {
         CanonicalOptions options;
         options.spool_dir = spec_.spool_dir;
         options.dbs = redis_databases(spec_);
         options.without = redis_marker_of(spec_);
         options.seen = [this](const RdbKey& key) { facts_.key(key); };
         try {
-            rdb_ = canonical_rdb(bytes_of(spool), options);
+            rdb_ = canonical_rdb(bytes, options);
         } catch (const Error& error) {
             if (error.code() != Code::damaged) throw;
             throw error.within(settings_.shown()).as(Code::source);
         }
-        require_own_file();
-        if (dump_->users()) users_ = *dump_->users();
+        if (!rdb_.raw()) return;
+        notes_.push_back(fmt::format("{}: its dump is kept as it came, and a restore cannot load it into the server: {}",
+                                     spec_.name, rdb_.read.not_known));
+    }
+
+    void list() {
         files_.push_back({root_, true, {}});
         if (!users_.empty()) files_.push_back({root_ + "/acl", false, bytes_of_text(view_of(users_))});
         files_.push_back({root_ + "/aux", false, bytes_of_text(rdb_.aux)});
         files_.push_back({root_ + "/dump.rdb", false, bytes_of(*rdb_.dump)});
         if (rdb_.eviction) files_.push_back({root_ + "/eviction", false, bytes_of(*rdb_.eviction)});
-        dump_.reset();
     }
 
     // A file that BGSAVE made says when: a server elsewhere may have told a path that is another server's here.
     void require_own_file() const {
         const auto made = rdb_.fields.find("ctime");
-        if (why_saved_.empty() || made == rdb_.fields.end()) return;
+        if (made == rdb_.fields.end()) return;
         const int64_t made_s = std::strtoll(made->second.c_str(), nullptr, 10);
         if (made_s >= moment_.first.wall_ms / 1000 - kSlackS && made_s <= moment_.last.wall_ms / 1000 + kSlackS) return;
         throw Error(
@@ -149,8 +187,10 @@ private:
     const std::string& root_;
     RedisFacts facts_;
     std::unique_ptr<RedisDump> dump_;
+    std::unique_ptr<RedisFiles> stopped_;
     PinMoment moment_;
-    std::string why_saved_;
+    bool saved_ = false;
+    std::vector<std::string> notes_;
     std::string users_;
     CanonicalRdb rdb_;
     std::vector<File> files_;
@@ -179,6 +219,10 @@ RedisDriver::RedisDriver(SourceSpec source_spec)
     : Driver(std::move(source_spec)), settings_(redis_settings(spec())), root_(spec().name + ".redis") {}
 
 void RedisDriver::prepare() {
+    if (is_stopped(settings_)) {
+        (void)RedisFiles(settings_.data_dir, root_, spec().spool_dir);
+        return;
+    }
     RedisConnection connection(settings_, Code::source);
     wait_for_no_child(connection, settings_.save_timeout_ms);
 }
@@ -190,6 +234,9 @@ std::vector<SourceRoot> RedisDriver::roots() const { return {{root_, ""}}; }
 Facts RedisDriver::open_artifact(const std::string& dir) {
     const std::string path = path_in_artifact(dir, root_ + "/dump.rdb");
     const auto size = real_filesystem().file_size(path);
+    if (const std::string files = path_in_artifact(dir, root_ + "/files"); !size && real_filesystem().exists(files)) {
+        return {{"files", static_cast<int64_t>(check_redis_files(files))}};
+    }
     if (!size) {
         throw Error(Code::damaged, fmt::format("the artifact of {} does not hold {}/dump.rdb", spec().name, printable(root_)),
                     "this snapshot is of a source of another name or kind: choose another snapshot");

@@ -19,7 +19,7 @@ public:
     // Throws Error{usage}.
     explicit RedisDriver(SourceSpec spec);
 
-    // Connects and logs in; waits for a save that is under way.
+    // Connects and logs in; waits for a save that is under way. Of a stopped server, where `data_dir` is known: has it files?
     void prepare() override;
     std::unique_ptr<Pin> pin() override;
     std::vector<SourceRoot> roots() const override;

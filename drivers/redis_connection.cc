@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "base/clock.h"
 #include "base/interrupt.h"
@@ -224,6 +225,18 @@ std::map<std::string, std::string> RedisConnection::info(std::string_view sectio
 std::string RedisConnection::config(std::string_view name, const std::string& otherwise) {
     const RedisReply reply = ask({"CONFIG", "GET", name});
     return reply.items.size() == 2 ? reply.items[1].text : otherwise;
+}
+
+bool redis_is_stopped(const RedisSettings& settings) {
+    const RedisUrl url = settings.resolved(Code::source);
+    const timeval limit{settings.timeout_ms / 1000, (settings.timeout_ms % 1000) * 1000};
+    redisContext* context = url.socket.empty() ? redisConnectWithTimeout(url.host.c_str(), url.port, limit)
+                                               : redisConnectUnixWithTimeout(url.socket.c_str(), limit);
+    if (context == nullptr) return false;
+    const std::string_view why = context->err == REDIS_ERR_IO ? context->errstr : "";
+    const bool stopped = why == std::strerror(ECONNREFUSED) || (!url.socket.empty() && why == std::strerror(ENOENT));
+    redisFree(context);
+    return stopped;
 }
 
 std::map<std::string, std::string> parse_redis_info(std::string_view text) {

@@ -77,6 +77,9 @@ private:
     int64_t timeout_ms_;
 };
 
+// Nobody listens where the server should be. False where it hangs, refuses the password, or its name is not known.
+bool redis_is_stopped(const RedisSettings& settings);
+
 // As INFO prints it.
 std::map<std::string, std::string> parse_redis_info(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -133,7 +134,11 @@ RedisUrl parse_redis_url(const std::string& text, const std::string& what) {
     constexpr std::string_view kScheme = "redis://";
     if (!rest.starts_with(kScheme)) throw wrong("does not begin with redis:// or unix://");
     rest.remove_prefix(kScheme.size());
-    rest = rest.substr(0, rest.find_first_of("?#"));
+    const size_t authority = std::min(rest.find_first_of("/?#"), rest.size());
+    if (rest.find('@', authority) != std::string_view::npos) {
+        throw wrong("has a password with one of / ? # in it, which must be percent-encoded there: %2F %3F %23");
+    }
+    rest = rest.substr(0, authority);
     // The last @: a password may hold one that was not encoded.
     if (const size_t at = rest.rfind('@'); at != std::string_view::npos) {
         const std::string_view login = rest.substr(0, at);
@@ -147,7 +152,6 @@ RedisUrl parse_redis_url(const std::string& text, const std::string& what) {
             if (!out.password) throw wrong("has a password that is not percent-encoded well");
         }
     }
-    rest = rest.substr(0, rest.find('/'));
     std::string_view port;
     if (rest.starts_with('[')) {
         const size_t end = rest.find(']');
@@ -232,6 +236,7 @@ RedisSettings redis_settings(const SourceSpec& spec) {
     out.username = options.text("username");
     out.password_env = options.text("password_env");
     if (options.has("password_file")) out.password_file = live_path_from(spec.root, options.text("password_file"));
+    if (options.has("data_dir")) out.data_dir = live_path_from(spec.root, options.text("data_dir"));
     out.url_env = options.text("url_env");
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.save_timeout_ms = options.duration_ms("save_timeout", kSaveTimeout);

@@ -35,6 +35,7 @@ struct RedisSettings {
     std::string password_file;  // absolute
     std::string url_env;
     std::string url_text;  // only where it has a password
+    std::string data_dir;  // absolute; the files of the server, for when it is stopped
     std::optional<uint32_t> spare_db;
     int64_t timeout_ms = 0;                    // the longest wait for an answer
     int64_t save_timeout_ms = 0;               // the longest that a save of the server may take

@@ -20,6 +20,8 @@ constexpr std::string_view kPlanMagic = "ingot-redis-plan 1\n";
 constexpr uint64_t kKeyBytes = 100;
 // RESTORE's payload is one bulk string; 512 MiB where nobody says otherwise.
 constexpr const char* kBulkBytes = "536870912";
+// Code of libraries is text that people wrote; the server itself takes no more at once.
+constexpr uint64_t kMostFunctionBytes = 512 << 20;
 // Own keys of options that only old_state() sets.
 constexpr const char* kDatabases = " databases";
 constexpr const char* kMarker = " marker";
@@ -28,7 +30,7 @@ constexpr const char* kMarker = " marker";
 using Plan = std::map<uint32_t, uint32_t>;
 
 struct FileBytes {
-    explicit FileBytes(const std::string& path) : file(real_filesystem().open(path)) {
+    FileBytes(FileSystem& fs, const std::string& path) : file(fs.open(path)) {
         bytes = {file->size(), [this](uint64_t offset, std::span<uint8_t> out) { return file->read_at(offset, out); }};
     }
     FileBytes(const FileBytes&) = delete;
@@ -68,7 +70,7 @@ public:
         RedisConnection server(settings_, Code::failed);
         if (state(server) == State::none) load(server);
         extend_plan(server);
-        if (const auto live = live_functions(server); live && swaps_functions(server))
+        if (const auto live = live_functions(server); live && libraries_in(*live) != libraries_in(kept("functions.new")))
             replace_file(fs_, in_work("functions"), view_of(*live));
         replace_file(fs_, in_work("undo"), {});
         step("restore.redis.undo-saved");
@@ -87,7 +89,9 @@ public:
         if (now == State::fresh) {
             if (!begun()) replace_file(fs_, in_work("begun"), {});
             step("restore.redis.swap-begun");
-            exchange(server, "old", fs_.exists(in_work("functions")) ? std::optional(new_functions(server)) : std::nullopt);
+            std::optional<std::string> functions;
+            if (fs_.exists(in_work("functions"))) functions = kept("functions.new");
+            exchange(server, "old", functions);
             step("restore.redis.exchanged");
         }
         make_redis_durable(server, settings_.save_timeout_ms);
@@ -99,8 +103,7 @@ public:
         RedisConnection server(settings_, Code::failed);
         if (state(server) == State::old) {
             std::optional<std::string> functions;
-            if (fs_.exists(in_work("functions")))
-                functions = std::string(text_of(read_file(fs_, in_work("functions"), UINT32_MAX)));
+            if (fs_.exists(in_work("functions"))) functions = kept("functions");
             exchange(server, "new", functions);
         }
         // Also where nothing was swapped: a swap that was not durable yet may have been saved meanwhile.
@@ -114,6 +117,8 @@ public:
         if (!has_plan()) return;
         RedisConnection server(settings_, Code::failed);
         for (const auto& [live, spare] : plan()) empty(server, spare);
+        // Else a server that is killed comes back with them.
+        make_redis_durable(server, settings_.save_timeout_ms);
         step("restore.redis.discarded");
     }
 
@@ -131,6 +136,9 @@ private:
 
     std::string in_work(const std::string& name) const { return join(spec_.work_dir, name); }
     std::string staged(const std::string& name) const { return path_in_artifact(spec_.staged_dir, root_ + "/" + name); }
+    std::string kept(const std::string& name) const {
+        return std::string(text_of(read_file(fs_, in_work(name), kMostFunctionBytes)));
+    }
     bool has_plan() const { return fs_.exists(in_work("plan")); }
     bool saved() const { return fs_.exists(in_work("undo")); }
     bool begun() const { return fs_.exists(in_work("begun")); }
@@ -212,7 +220,13 @@ private:
     }
 
     void load(RedisConnection& server) {
-        const FileBytes dump(staged("dump.rdb"));
+        if (!fs_.exists(staged("dump.rdb"))) {
+            throw Error(
+                Code::failed,
+                fmt::format("this snapshot of {} is of a stopped server with an append-only file", settings_.source),
+                "`ingot restore ID --to DIR` gives its files; put them into the folder of the stopped server, and start it");
+        }
+        const FileBytes dump(fs_, staged("dump.rdb"));
         const RedisDumpLook look = look_at_dump(dump.bytes);
         require_restorable(server);
         require_loadable(server, look);
@@ -226,10 +240,12 @@ private:
         pairs = plan_for(server, wanted, std::move(pairs));
         make_dirs(fs_, spec_.work_dir, 0700);
         keep_plan(pairs);
+        // Read from the dump now, and not once more while the services are stopped.
+        replace_file(fs_, in_work("functions.new"), view_of(function_payload(look.functions, redis_rdb_version(server))));
         try {
             for (const auto& [live, spare] : pairs) claim(server, spare, "loading");
             std::unique_ptr<FileBytes> eviction;
-            if (fs_.exists(staged("eviction"))) eviction = std::make_unique<FileBytes>(staged("eviction"));
+            if (fs_.exists(staged("eviction"))) eviction = std::make_unique<FileBytes>(fs_, staged("eviction"));
             load_dump(server, dump.bytes, eviction ? eviction->bytes : RdbBytes{}, look.read.version, pairs);
             for (const auto& [live, spare] : pairs) {
                 const auto found = look.dbs.find(live);
@@ -303,15 +319,6 @@ private:
         const RedisReply dump = server.ask({"FUNCTION", "DUMP"});
         if (dump.kind != RedisReply::Kind::text) return std::nullopt;
         return dump.text;
-    }
-
-    std::string new_functions(RedisConnection& server) const {
-        const FileBytes dump(staged("dump.rdb"));
-        return function_payload(look_at_dump(dump.bytes).functions, redis_rdb_version(server));
-    }
-
-    bool swaps_functions(RedisConnection& server) const {
-        return libraries_in(*live_functions(server)) != libraries_in(new_functions(server));
     }
 
     // All pairs at once, and `held` written into what then lies in the spare databases.

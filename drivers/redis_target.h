@@ -6,12 +6,13 @@
 //
 // work_dir holds, each durable before the next step may run:
 //   plan       which spare database stands beside which live one; before anything is written to the server
+//   functions.new  the snapshot's libraries of functions, as FUNCTION RESTORE takes them; with the plan
 //   functions  the libraries of functions that are live, as FUNCTION DUMP gives them; not there where none are swapped
 //   undo       prepare_undo() is done
 //   begun      the transaction may have run
 //
-// Undo swaps back: the old state waits in the spare databases, until discard() empties them. swap() and undo() return once the
-// server holds the result durably (drivers/redis_persist.h).
+// Undo swaps back: the old state waits in the spare databases, until discard() empties them. swap(), undo() and discard() return
+// once the server holds the result durably (drivers/redis_persist.h).
 // Thread safety: one thread. Errors: as EngineTarget.
 #pragma once
 

@@ -78,6 +78,7 @@ constexpr DriverKey kRedisKeys[] = {
     {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
     {"password_file", KeyType::text, false, "a file that holds it"},
     {"facts", KeyType::text_table, false, "name = \"session:*\": how many keys match; \"1/session:*\" in database 1"},
+    {"data_dir", KeyType::text, false, "the server's `dir`: where its files are taken from when it is stopped"},
     {"spare_db", KeyType::number, false, "the first database a restore may load into; default the highest empty one"},
     {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
     {"save_timeout", KeyType::duration, false, "the longest that a save of the server may take; default 1h"},

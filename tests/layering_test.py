@@ -89,7 +89,6 @@ UNTESTED = {
     "drivers/faiss_index.cc": FAISS_KINDS,
     "drivers/faiss_ivf.cc": FAISS_KINDS,
     "drivers/faiss_quantizers.cc": FAISS_KINDS,
-    "drivers/redis_dump.cc": ("tests/drivers/redis_test.cc", "what a pin is made of; it is only met there"),
     "drivers/redis_load.cc": REDIS_TARGET,
     "drivers/redis_persist.cc": REDIS_TARGET,
     "drivers/redis_server.cc": REDIS_TARGET,
