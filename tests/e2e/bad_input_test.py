@@ -383,8 +383,8 @@ class Config(StackTest):
     def test_a_driver_of_a_later_version_is_named(self):
         stack = self.stack()
         with open(stack.config, "a", encoding="utf-8") as file:
-            file.write("[sources.cache]\ndriver = \"redis\"\nurl = \"redis://127.0.0.1\"\n")
-        self.refused(stack, ["snapshot"], 2, "redis", "not supported by this version")
+            file.write("[sources.notes]\ndriver = \"mongodb\"\nuri_env = \"MONGODB_URI\"\n")
+        self.refused(stack, ["snapshot"], 2, "mongodb", "not supported by this version")
 
 
 class CommandLine(StackTest):
