@@ -9,6 +9,7 @@
 #include "drivers/faiss_child.h"
 #include "drivers/files.h"
 #include "drivers/nginx.h"
+#include "drivers/postgres.h"
 #include "drivers/redis.h"
 #include "drivers/sqlite.h"
 
@@ -71,6 +72,23 @@ constexpr DriverKey kFaissKeys[] = {
      "data files of on-disk inverted lists, where they are not found by the index's own word"},
 };
 
+constexpr DriverKey kPostgresKeys[] = {
+    {"url", KeyType::text, false, "postgresql://rag@127.0.0.1/ragdb, or host=... dbname=..."},
+    {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
+    {"database", KeyType::text, false, "another database than the one that the address names"},
+    {"password_env", KeyType::text, false, "an environment variable that holds the password"},
+    {"password_file", KeyType::text, false, "a file, or a systemd credential, that holds it"},
+    {"facts", KeyType::text_table, false, "name = \"SELECT ...\": one value each, kept as evidence and for [[invariants]]"},
+    {"tools", KeyType::text, false, "put before pg_dump and pg_restore: \"docker exec -i rag-postgres-1\""},
+    {"tools_url", KeyType::text, false, "how they reach the same database; default `url`"},
+    {"locks", KeyType::text, false, "writers are resumed after the locks of the \"pin\" (default), or of its \"dump\" too"},
+    {"role_passwords", KeyType::flag, false, "store the roles' password hashes too; default false"},
+    {"restore_mode", KeyType::text, false, "\"rename\" (default): a new database takes the old one's name; \"in_place\""},
+    {"maintenance_database", KeyType::text, false, "what is connected to while the database is renamed; default postgres"},
+    {"timeout", KeyType::duration, false, "the longest a tool may run; default 4h"},
+    {"idle_timeout", KeyType::duration, false, "the longest a tool may print nothing; default 5m"},
+};
+
 constexpr DriverKey kRedisKeys[] = {
     {"url", KeyType::text, false, "redis://127.0.0.1:6379, or unix:///run/redis/redis.sock"},
     {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
@@ -89,12 +107,13 @@ std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 7> kDrivers = {{
+constexpr std::array<DriverInfo, 8> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
     {"faiss", "a FAISS index and its docstore, pinned by read leases", kFaissKeys, make<FaissDriver>},
+    {"postgres", "a PostgreSQL database: pg_dump of a pinned snapshot, restored by renaming", kPostgresKeys, make<PostgresDriver>},
     {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};

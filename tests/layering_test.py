@@ -44,6 +44,8 @@ THIRD_PARTY = [
     ("curl/*", ["base/http.cc"]),
     ("archive*.h", ["drivers/tar*.cc", "snapshot/export*.cc"]),
     ("faiss/*", ["drivers/faiss_child.cc"]),
+    ("pqxx/*", ["drivers/postgres_connection.cc"]),
+    ("libpq-fe.h", ["drivers/postgres_address.cc"]),
     ("hiredis/*", ["drivers/redis_connection.cc"]),
     ("SQLiteCpp/*", ["drivers/sqlite*.cc"]),
     ("sqlite3.h", ["drivers/sqlite*.cc"]),
@@ -84,6 +86,9 @@ TREE_SWAP = ("tests/restore/tree_swap_test.cc", "a stage of the tree's swap, dri
 REDIS_TARGET = ("tests/drivers/redis_target_test.cc", "a part of putting a server back, which is tested with real servers there")
 FAISS_KINDS = ("tests/drivers/faiss_layout_test.cc", "kinds of FAISS structures, by files that FAISS wrote and by each file damaged")
 UNTESTED = {
+    "drivers/postgres_dump.cc": ("tests/drivers/postgres_test.cc", "what a pin is made of; it is only met there"),
+    "drivers/postgres_load.cc": ("tests/drivers/postgres_target_test.cc", "what a restore loads; it is only met there"),
+    "drivers/postgres_pin.cc": ("tests/drivers/postgres_test.cc", "the driver's pin, on a real server"),
     "drivers/faiss_binary.cc": FAISS_KINDS,
     "drivers/faiss_codes.cc": FAISS_KINDS,
     "drivers/faiss_index.cc": FAISS_KINDS,

@@ -18,6 +18,8 @@ class SourceFixture {
 public:
     virtual ~SourceFixture() = default;
 
+    // False: its server is not installed on this host, and nothing else is called.
+    virtual bool available() const { return true; }
     // As drivers/registry.h knows it.
     virtual std::string driver() const = 0;
     // Makes the source below `root`, an empty folder that will be the stack's root. Called once.
