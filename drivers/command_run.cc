@@ -125,9 +125,11 @@ CommandResult run_on_file(const CommandSettings& settings, const std::string& te
 }
 
 CommandRun::CommandRun(const CommandSettings& settings, const std::string& what, const std::string& spool_dir)
-    : settings_(settings), what_(what), output_(spool_dir), started_(now()), thread_([this](const std::stop_token& stop) {
-          work(stop);
-      }) {}
+    : settings_(settings),
+      what_(what),
+      output_(std::in_place, spool_dir),
+      started_(now()),
+      thread_([this](const std::stop_token& stop) { work(stop); }) {}
 
 void CommandRun::work(const std::stop_token& stop) {
     Command command = source_command(settings_, settings_.snapshot);
@@ -135,7 +137,7 @@ void CommandRun::work(const std::stop_token& stop) {
     command.stop_when = [&] { return interrupted() || stop.stop_requested(); };
     bool any = false;
     command.output_to = [&](std::span<const uint8_t> bytes) {
-        output_.append(bytes);
+        output_->append(bytes);
         if (std::exchange(any, true)) return;
         const std::lock_guard lock(mutex_);
         first_byte_ = now();
@@ -149,6 +151,8 @@ void CommandRun::work(const std::stop_token& stop) {
         error = std::current_exception();
     }
     const std::lock_guard lock(mutex_);
+    empty_ = output_->size() == 0;
+    if (error || result.status != 0) output_.reset();
     result_ = std::move(result);
     error_ = error;
     ended_ = now();
@@ -174,7 +178,7 @@ bool CommandRun::ended() const {
 
 bool CommandRun::failed_by_itself() const {
     const std::lock_guard lock(mutex_);
-    return ended_ && !error_ && (result_.status != 0 || (output_.size() == 0 && !settings_.allow_empty));
+    return ended_ && !error_ && (result_.status != 0 || (empty_ && !settings_.allow_empty));
 }
 
 void CommandRun::require_good() const {
@@ -190,7 +194,7 @@ void CommandRun::require_good() const {
         }
     }
     require_success(settings_, settings_.snapshot, what_, result_, Code::source);
-    if (output_.size() > 0 || settings_.allow_empty) return;
+    if (!empty_ || settings_.allow_empty) return;
     const std::string words = last_words(result_.err);
     throw Error(Code::source,
                 fmt::format("{} {} printed nothing{}{}", what_, shown(settings_.snapshot), words.empty() ? "" : ": ", words),

@@ -63,7 +63,8 @@ public:
     void require_good() const;
 
     Moment started() const { return started_; }
-    const Spool& output() const { return output_; }
+    // After it ended well.
+    const Spool& output() const { return *output_; }
     // What it printed on its error output although it succeeded; empty where nothing.
     std::string warnings() const;
 
@@ -72,13 +73,14 @@ private:
 
     const CommandSettings& settings_;
     const std::string what_;
-    Spool output_;
+    std::optional<Spool> output_;  // given up with a failure: on a full disk others need the room at once
     const Moment started_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Moment> first_byte_;
     std::optional<Moment> ended_;
     CommandResult result_;
+    bool empty_ = false;
     std::exception_ptr error_;
     std::jthread thread_;  // the last: joined before the rest goes
 };

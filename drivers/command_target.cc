@@ -92,6 +92,11 @@ public:
         step("restore.command.undone");
     }
 
+    std::vector<ReplacedFile> replaced() override {
+        if (!saved() || !load().kept) return {};
+        return {{old_path(), settings_.name}};
+    }
+
 private:
     std::string the(const char* what) const { return fmt::format("the {} command of {}", what, source_); }
     std::string in_work(const std::string& name) const { return join(spec_.work_dir, name); }

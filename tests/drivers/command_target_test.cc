@@ -54,6 +54,15 @@ TEST_F(CommandTargetTest, FeedsTheSnapshotAndForUndoTheOutputOfBefore) {
     EXPECT_EQ(runs(), "run\nrun\nrun\n");  // the second undo had nothing to do
 }
 
+TEST_F(CommandTargetTest, TheOldOutputMayBeKeptElsewhere) {
+    EXPECT_TRUE(target()->replaced().empty());
+    target()->prepare_undo();
+    target()->swap();
+    ASSERT_EQ(target()->replaced().size(), 1u);
+    EXPECT_EQ(target()->replaced()[0].listing_path, "app.out");
+    EXPECT_EQ(get(target()->replaced()[0].path), "old");
+}
+
 TEST_F(CommandTargetTest, TheOldStateIsThatOfTheFirstPreparation) {
     target()->prepare_undo();
     put(in_stack("state"), "half new");
