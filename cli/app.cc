@@ -41,6 +41,7 @@ const std::map<std::string, CommandFunction> kCommands = {
     {"config validate", cmd_config_validate},
     {"config show", cmd_config_show},
     {"config generate", cmd_config_generate},
+    {"completion", cmd_completion},
     {"version", cmd_version},
 };
 

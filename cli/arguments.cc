@@ -128,6 +128,8 @@ void check_operands(const Arguments& arguments) {
     if (command == "cat") need(arguments, !look.path.empty(), "the path of a file", "`ingot ls ID` lists them");
     if (command == "diff") need(arguments, !look.which.empty() && !look.other.empty(), "the ids of two snapshots", ids);
     if (command == "promote") need(arguments, !arguments.promote.which.empty(), "the id of a snapshot", ids);
+    if (command == "completion")
+        need(arguments, !arguments.completion.shell.empty(), "the name of a shell: bash or zsh", "ingot completion bash");
     if (command == "key remove") need(arguments, !arguments.key.slot.empty(), "the name of a key", "`ingot key list` shows them");
     if (command == "verify" && arguments.verify.all && !arguments.verify.which.empty()) {
         throw Error(Code::usage, "ingot verify takes an id or --all, not both", "leave one of the two out");
@@ -140,9 +142,8 @@ void check_operands(const Arguments& arguments) {
     const bool unfinished = restore.resume || restore.undo;
     if (restore.resume && restore.undo)
         throw Error(Code::usage, "ingot restore takes --resume or --undo, not both", "leave one of the two out");
-    if (unfinished &&
-        (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() || restore.dry_run ||
-         !restore.keep_replaced.empty())) {
+    if (unfinished && (!restore.which.empty() || !restore.at.empty() || !restore.to.empty() || !restore.only.empty() ||
+                       restore.dry_run || !restore.keep_replaced.empty())) {
         throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else",
                     "leave the rest out; restore another snapshot when that is done");
     }

@@ -86,6 +86,10 @@ struct ConfigArguments {
     std::string file_or_folder;
 };
 
+struct CompletionArguments {
+    std::string shell;
+};
+
 struct Arguments {
     std::string command;  // "snapshot", "key add"; "help": print `help` and end
     std::string help;
@@ -100,6 +104,7 @@ struct Arguments {
     CheckArguments check;
     KeyArguments key;
     ConfigArguments config;
+    CompletionArguments completion;
 };
 
 // `words` without the program's name.

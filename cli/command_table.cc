@@ -139,6 +139,10 @@ void add_settings(CLI::App& app, Arguments& arguments) {
     add_text(generate, "FOLDER", arguments.config.file_or_folder,
              "The stack's folder, looked through for databases and .env files", "");
 
+    CLI::App* completion = command(app, "completion", "Print a script that lets a shell complete ingot's command lines",
+                                   "ingot completion bash > /usr/share/bash-completion/completions/ingot");
+    add_text(completion, "SHELL", arguments.completion.shell, "bash or zsh", "");
+
     command(app, "version", "Print the version of ingot and of the format it writes", "ingot version");
 }
 

@@ -24,6 +24,7 @@ int cmd_key_passwd(Invocation& run);
 int cmd_config_validate(Invocation& run);
 int cmd_config_show(Invocation& run);
 int cmd_config_generate(Invocation& run);
+int cmd_completion(Invocation& run);
 int cmd_version(Invocation& run);
 
 }  // namespace ingot
