@@ -172,6 +172,27 @@ TEST_F(Check, FindsAnIndexThatPointsElsewhereAndRebuildsIt) {
     EXPECT_EQ(read(*open_shared(), root), bytes);
 }
 
+// Neither waited for nor followed round: a FIFO in a pack's place, and links that lead nowhere.
+TEST_F(Check, NamesWhatIsNoFileAndTakesAPackOfThatNameAsLost) {
+    init();
+    store(noise(300'000, 1));
+    ASSERT_EQ(::mkfifo((path_ + "/packs/fifo").c_str(), 0600), 0);
+    fs::create_symlink("itself", path_ + "/packs/itself");
+    fs::create_directory_symlink("../packs", path_ + "/packs/round");
+    const auto strangers = check();
+    for (const char* name : {"packs/fifo", "packs/itself", "packs/round/"})
+        EXPECT_TRUE(has(strangers, Weight::note, name)) << name;
+    EXPECT_FALSE(has(strangers, Weight::damage, "")) << text(strangers);
+    fs::remove(path_ + "/packs/round");
+    std::string pack;
+    open()->core().blobs->list("packs", [&](const std::string& name, uint64_t) {
+        if (pack_id_from_name(name)) pack = name;
+    });
+    fs::remove(path_ + "/" + pack);
+    ASSERT_EQ(::mkfifo((path_ + "/" + pack).c_str(), 0600), 0);
+    EXPECT_TRUE(has(check(), Weight::damage, ""));
+}
+
 TEST_F(Check, NamesFilesThatAreNoneOfTheFormats) {
     init();
     store(noise(100, 1));

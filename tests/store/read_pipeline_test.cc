@@ -74,6 +74,61 @@ TEST_F(ReadPipeline, FetchesAFewOfManyAndNothingOfNone) {
     EXPECT_EQ(sink.content.at(60), noise(4000, 60));
 }
 
+// Pieces of a stream, put together by offset.
+class Pieces : public ReadSink {
+public:
+    explicit Pieces(size_t size) : content(size) {}
+    void write(uint64_t, uint64_t offset, ByteView bytes) override {
+        const std::lock_guard lock(mutex_);
+        ++writes;
+        ASSERT_LE(offset + bytes.size(), content.size());
+        std::ranges::copy(bytes, content.begin() + static_cast<ptrdiff_t>(offset));
+    }
+    Bytes content;
+    size_t writes = 0;
+
+private:
+    std::mutex mutex_;
+};
+
+TEST_F(ReadPipeline, WritesNeighboursInTheirStreamAsOnePiece) {
+    init();
+    const Bytes bytes = noise(64 * 4096, 1);
+    store(bytes, Section::blocks(bytes.size(), 4096, 1));
+    const auto repository = open_shared();
+    const auto block = [&](uint64_t n, uint64_t cookie) {
+        return WantedChunk{sha256(ByteView(bytes).subspan(n * 4096, 4096)), {}, cookie, n * 4096, 4096};
+    };
+    std::vector<WantedChunk> all, but_one, other_streams;
+    for (uint64_t i = 0; i < 64; ++i) {
+        all.push_back(block(i, 0));
+        if (i != 30) but_one.push_back(block(i, 0));
+        other_streams.push_back(block(i, i / 16));
+    }
+    for (auto& [chunks, pieces] : {std::pair(all, size_t{1}), {but_one, 2}, {other_streams, 4}}) {
+        Pieces sink(bytes.size());
+        std::vector<WantedChunk> wanted_chunks = chunks;
+        fetch(repository->core(), ChunkKind::data, wanted_chunks, sink, silent_);
+        EXPECT_EQ(sink.writes, pieces);
+        Bytes expected = bytes;
+        if (pieces == 2) std::fill_n(expected.begin() + 30 * 4096, 4096, uint8_t{0});
+        EXPECT_EQ(sink.content, expected);
+    }
+}
+
+// The same chunk at many places of a stream: each place is written, whatever lies beside it.
+TEST_F(ReadPipeline, WritesARepeatedChunkToEachOfItsPlaces) {
+    init();
+    const Bytes once = noise(4096, 1), other = noise(4096, 2);
+    Bytes bytes;
+    for (int i = 0; i < 10; ++i) {
+        const Bytes& next = i % 3 == 2 ? other : once;
+        bytes.insert(bytes.end(), next.begin(), next.end());
+    }
+    const StreamRoot root = store(bytes, Section::blocks(bytes.size(), 4096, 1));
+    EXPECT_EQ(read(*open_shared(), root), bytes);
+}
+
 TEST_F(ReadPipeline, LosesExactlyWhatIsDamaged) {
     fill(64);
     const auto repository = open_shared();
