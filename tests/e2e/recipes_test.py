@@ -59,8 +59,8 @@ class RealDatabase(CommandTest):
         self.server.sql(SCHEMA)
         self.enterContext(unittest.mock.patch.dict(os.environ, self.server.env))
 
-    def database(self, restore=f"mysql {MYSQL}", barrier="", **options):
-        source = command(DUMP, "facts = { tables = \"grep -c '^CREATE TABLE' || true\" }", check=CHECK, restore=restore, moment="start",
+    def database(self, restore=f"mysql {MYSQL}", barrier="", dump=DUMP, **options):
+        source = command(dump, "facts = { tables = \"grep -c '^CREATE TABLE' || true\" }", check=CHECK, restore=restore, moment="start",
                          name="raggen.sql", **options)
         return self.with_command(source, barrier=barrier)
 
@@ -107,7 +107,9 @@ class RealDatabase(CommandTest):
 
     def test_a_transaction_shows_the_moment_of_the_pause_while_writers_go_on(self):
         base = self.folder + "/base"
-        stack = self.database(barrier=f'pause = "touch {base}/pause; until [ -e {base}/paused ]; do sleep 0.005; done"\n'
+        # Most of the dump is read long after the writer went on: the pipe holds 64 KiB of some MB.
+        slowly = DUMP + " | (head -c 4096; sleep 0.3; cat)"
+        stack = self.database(dump=slowly, barrier=f'pause = "touch {base}/pause; until [ -e {base}/paused ]; do sleep 0.005; done"\n'
                                       f'resume = "rm -f {base}/pause"')
         writer = Writer(self.server, base)
         with writer:
@@ -115,6 +117,7 @@ class RealDatabase(CommandTest):
                 done = stack.ingot("snapshot").expect(0)
                 require(done.summary["consistency"] == "barrier", "not of one moment", done)
                 at_pause = writer.at_pause
+                require(writer.rows >= at_pause + 10, "the writer did not go on while the dump was read")
                 text = stack.text("cat", done.summary["snapshot_id"], "app/raggen.sql").expect(0).out.decode(errors="replace")
                 rows = text.count("'added while others read'")
                 require(rows == at_pause, f"{rows} rows where there were {at_pause} in the pause")
