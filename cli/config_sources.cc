@@ -12,7 +12,7 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 4> kLaterDrivers = {"postgres", "redis", "qdrant", "mongodb"};
+static constexpr std::array<std::string_view, 2> kLaterDrivers = {"qdrant", "mongodb"};
 
 namespace {
 
