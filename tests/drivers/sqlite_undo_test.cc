@@ -70,7 +70,7 @@ TEST_F(SqliteUndoTest, ASaveThatDiedLeavesNothingAfterDrop) {
 }
 
 TEST_F(SqliteUndoTest, AFileThatKeepsChangingIsNotSaved) {
-    put(live_, std::string(1 << 20, 'x'));
+    put(live_, std::string(64 << 20, 'x'));  // copying it takes longer than a busy machine keeps the writer from running
     std::atomic<int> changes = 0;
     std::jthread writer([&](std::stop_token stop) {
         for (; !stop.stop_requested(); ++changes) append(live_, "y");
