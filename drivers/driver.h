@@ -106,8 +106,8 @@ public:
     virtual ~EngineTarget() = default;
     // Throws Error{failed} naming what is in the way (no rights, locked, read-only, too small). Changes nothing.
     virtual void preflight() = 0;
-    // Loads the staged artifact into the engine beside the live state, where the engine can hold both (a new database, a spare one,
-    // a new collection), and counts it. Long; nothing live changes and writers go on. Before the services are stopped.
+    // Loads the staged artifact into the engine beside the live state, where the engine can hold both (a new database, a spare
+    // one, a new collection), and counts it. Long; nothing live changes and writers go on. Before the services are stopped.
     virtual void stage() {}
     // Makes undo possible: afterwards the live state is held durably in work_dir.
     virtual void prepare_undo() = 0;
@@ -169,12 +169,13 @@ public:
     virtual bool artifact_needs_files() const { return true; }
     // A restore opens the artifact before it swaps a tree in, unless the snapshot is golden: this very content was opened before
     // then. True: also then, because the verdict depends on this host too and not on the bytes alone (`nginx -t` looks up names
-    // and reads certificates). Only asked where artifact_needs_files() is true; what goes through an EngineTarget is always opened.
+    // and reads certificates). Only asked where artifact_needs_files() is true; what goes through an EngineTarget is always
+    // opened.
     virtual bool open_before_swap() const { return false; }
 
-    // Called by a restore once every target was swapped, and again once they were swapped back, also by the recovery from a crash:
-    // the engine takes notice of its new files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it rejects
-    // them: the restore is then taken back; where it rejects the old ones, that is reported and ends nothing.
+    // Called by a restore once every target was swapped, and again once they were swapped back, also by the recovery from a
+    // crash: the engine takes notice of its new files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it
+    // rejects them: the restore is then taken back; where it rejects the old ones, that is reported and ends nothing.
     virtual void activate() {}
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).

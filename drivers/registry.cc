@@ -113,7 +113,8 @@ constexpr std::array<DriverInfo, 8> kDrivers = {{
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
     {"sqlite", "a SQLite database, pinned by a read transaction", kSqliteKeys, make<SqliteDriver>},
     {"faiss", "a FAISS index and its docstore, pinned by read leases", kFaissKeys, make<FaissDriver>},
-    {"postgres", "a PostgreSQL database: pg_dump of a pinned snapshot, restored by renaming", kPostgresKeys, make<PostgresDriver>},
+    {"postgres", "a PostgreSQL database: pg_dump of a pinned snapshot, restored by renaming", kPostgresKeys,
+     make<PostgresDriver>},
     {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};

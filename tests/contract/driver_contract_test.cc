@@ -97,12 +97,12 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
                          testing::Values(Named{"files", make_fixture<FilesFixture>}, Named{"env", make_fixture<EnvFixture>},
-                                         Named{"nginx", make_fixture<NginxSourceFixture>},
-                                         Named{"sqlite_wal", wal_database}, Named{"sqlite_journal", journal_database},
+                                         Named{"nginx", make_fixture<NginxSourceFixture>}, Named{"sqlite_wal", wal_database},
+                                         Named{"sqlite_journal", journal_database},
                                          Named{"faiss", make_fixture<FaissSourceFixture>},
                                          Named{"postgres", make_fixture<PostgresSourceFixture>},
-                                         Named{"redis", make_fixture<RedisSourceFixture>},
-                                         Named{"command", command}, Named{"command_transaction", transaction_command}),
+                                         Named{"redis", make_fixture<RedisSourceFixture>}, Named{"command", command},
+                                         Named{"command_transaction", transaction_command}),
                          [](const auto& named) { return std::string(named.param.name); });
 
 TEST_P(DriverContract, D1_AQuietSourceIsDeliveredAsItIs) {

@@ -98,11 +98,9 @@ TEST_F(VerifyTree, LengthsThatDoNotAddUpAreDamage) {
     StreamRoot root = store_hostile(3);
     const auto repository = open_shared();
     --root.size;
-    EXPECT_EQ(code_of([&] { each_part_of(repository->core(), ChunkKind::data, root, [](const ChunkId&) {}); }),
-              Code::damaged);
+    EXPECT_EQ(code_of([&] { each_part_of(repository->core(), ChunkKind::data, root, [](const ChunkId&) {}); }), Code::damaged);
     root.height = kMaxTreeHeight + 1;
-    EXPECT_EQ(code_of([&] { each_part_of(repository->core(), ChunkKind::data, root, [](const ChunkId&) {}); }),
-              Code::damaged);
+    EXPECT_EQ(code_of([&] { each_part_of(repository->core(), ChunkKind::data, root, [](const ChunkId&) {}); }), Code::damaged);
 }
 
 }  // namespace
