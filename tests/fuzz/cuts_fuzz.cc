@@ -18,7 +18,7 @@ constexpr uint8_t kMostSections = 8;
 class FuzzStream : public Stream {
 public:
     explicit FuzzStream(Input& input) {
-        const uint8_t count = input.u8() % (kMostSections + 1);
+        const auto count = static_cast<uint8_t>(input.u8() % (kMostSections + 1));
         for (uint8_t i = 0; i < count; ++i) {
             Section section;
             section.cut = static_cast<Cut>(input.u8() % 4);
