@@ -74,6 +74,10 @@ public:
     // after the last stream was stored, because a lease may be given up only while streams are read.
     virtual int64_t writers_blocked_ms() const { return 0; }
 
+    // All of it is going to be read: what must be copied first may be copied from now on, beside what the caller does. After
+    // facts(), if at all.
+    virtual void read_ahead() {}
+
     // The next entry in listing order, or nothing. Entries may be found to have changed only while their bytes are read.
     // Throws Error{source} in the place of an entry that could not be read; the call after it goes on with the next one.
     virtual std::optional<Entry> next() = 0;

@@ -18,8 +18,6 @@
 namespace ingot {
 namespace {
 
-// Below this the kernel's own read-ahead is right already, and advice costs a call for each small file.
-constexpr uint64_t kAdviseBytes = 1 << 20;
 // One read(2) at most: keeps an interrupted run from waiting for a gigabyte.
 constexpr size_t kReadBytes = 8 << 20;
 
@@ -66,8 +64,10 @@ struct stat SourceFile::stat() const {
 }
 
 FileStream::FileStream(std::unique_ptr<SourceFile> file, Opened opened, std::function<void()> when_settled)
-    : file_(std::move(file)), opened_(std::move(opened)), when_settled_(std::move(when_settled)) {
-    if (opened_.length > kAdviseBytes) (void)::posix_fadvise(file_->fd(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    : file_(std::move(file)),
+      opened_(std::move(opened)),
+      when_settled_(std::move(when_settled)),
+      ahead_(file_->fd(), opened_.length) {
     if (!opened_.skip_holes) data_until_ = opened_.length;
 }
 
@@ -94,6 +94,7 @@ size_t FileStream::read(std::span<uint8_t> out) {
         return hole;
     }
     const size_t limit = static_cast<size_t>(std::min<uint64_t>(wanted, data_until_ - offset_));
+    ahead_.reading(offset_, limit);
     for (;;) {
         const ssize_t n = ::pread(file_->fd(), out.data(), limit, static_cast<off_t>(offset_));
         if (n < 0 && errno == EINTR) continue;

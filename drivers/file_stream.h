@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "base/read_ahead.h"
 #include "base/stream.h"
 #include "drivers/tree_record.h"
 
@@ -61,6 +62,7 @@ private:
     std::unique_ptr<SourceFile> file_;
     Opened opened_;
     std::function<void()> when_settled_;
+    ReadAhead ahead_;
     uint64_t offset_ = 0;
     uint64_t data_until_ = 0;  // known to be no hole
     bool section_given_ = false;

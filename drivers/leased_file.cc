@@ -87,7 +87,7 @@ bool copy_to_spool(int from, const std::string& shown, uint64_t size_bytes, Spoo
 }
 
 LeasedFile::LeasedFile(SourceRoot root, std::string spool_dir)
-    : root_(std::move(root)), spool_dir_(std::move(spool_dir)), file_(open_regular(root_)), stat_(file_.stat()) {
+    : root_(std::move(root)), spool_dir_(std::move(spool_dir)), file_(open_regular(root_)), stat_(file_.stat()), ahead_(file_.fd(), 0) {
     if (!S_ISREG(stat_.st_mode)) {
         throw Error(Code::source, fmt::format("{} is not a regular file any more", printable(root_.live_path)),
                     "take the snapshot again");
@@ -104,6 +104,7 @@ Lease LeasedFile::take_lease(const LeaseWatch& watch) {
     if (lease_ != Lease::granted) return lease_;
     leased_ = true;
     stat_ = file_.stat();  // what it was before the lease counts for nothing
+    ahead_ = ReadAhead(file_.fd(), static_cast<uint64_t>(stat_.st_size));
     return lease_;
 }
 
@@ -160,6 +161,7 @@ size_t LeasedFile::read_at(uint64_t offset, std::span<uint8_t> out) {
     out = out.first(static_cast<size_t>(std::min<uint64_t>(out.size(), size - std::min(size, offset))));
     if (spool_) return spool_->read_at(offset, out);
     if (!leased_) throw Error(Code::source, fmt::format("{} was let go before it was read", printable(root_.live_path)));
+    ahead_.reading(offset, out.size());
     for (;;) {
         const ssize_t n = ::pread(file_.fd(), out.data(), out.size(), static_cast<off_t>(offset));
         if (n < 0 && errno == EINTR) continue;

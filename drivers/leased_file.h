@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/read_ahead.h"
 #include "base/spool.h"
 #include "drivers/driver.h"
 #include "drivers/file_stream.h"
@@ -73,6 +74,7 @@ private:
     const std::string spool_dir_;
     SourceFile file_;
     struct stat stat_ {};
+    ReadAhead ahead_;
     Lease lease_ = Lease::not_to_be_had;
 
     std::mutex mutex_;  // of what give_way() changes

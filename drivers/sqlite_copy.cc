@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/filesystem.h"
 #include "base/interrupt.h"
+#include "base/read_ahead.h"
 #include "drivers/locked_inodes.h"
 
 namespace ingot {
@@ -26,7 +27,7 @@ namespace {
 // Between two looks at the signals: some 10 ms of copying.
 constexpr int kStepPages = 4096;
 // Between two looks at the signals, where the kernel copies.
-constexpr size_t kKernelCopyBytes = 64 << 20;
+constexpr size_t kKernelCopyBytes = 16 << 20;
 // Reads of this size are where a page cache and a disk both stop getting faster.
 constexpr size_t kCopyBytes = 1 << 20;
 // Between two tries for a lock: short beside a deadline of seconds, long beside a transaction.
@@ -146,9 +147,11 @@ void SqliteSpool::copy_pages(SqliteConnection& source, uint64_t size_bytes) {
                     "take the snapshot again");
     }
     std::vector<uint8_t> buffer;
+    ReadAhead ahead(file.fd(), size_bytes);
     for (uint64_t at = 0; at < size_bytes;) {
         check_interrupted();
         const auto length = static_cast<size_t>(std::min<uint64_t>(kKernelCopyBytes, size_bytes - at));
+        ahead.reading(at, length);
         auto from = static_cast<off_t>(at), to = from;
         ssize_t n =
             buffer.empty() ? ::copy_file_range(file.fd(), &from, fd_, &to, length, 0) : copy_by_hand(file.fd(), at, buffer);

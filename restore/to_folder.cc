@@ -97,19 +97,15 @@ RestoreResult write_to_folder(Repository& repository, const Snapshot& snapshot, 
     for (const ManifestSource* source : sources) bytes += source->bytes;
     require_space({{parent_of(building.path()), bytes}});
 
-    std::vector<std::string> lost;
-    for (const ManifestSource* source : sources) {
-        check_interrupted();
-        MaterialiseOptions materialise_options;
-        materialise_options.sync = true;
-        materialise_options.salvage = true;
-        Materialised written =
-            materialise(repository, *source, fs, join(building.path(), source->name), materialise_options, progress);
-        result.added += written.entries;
-        result.bytes_written += written.bytes;
-        for (std::string& line : written.problems) result.problems.push_back(fmt::format("{}: {}", source->name, line));
-        for (const std::string& line : written.lost) lost.push_back(fmt::format("{}/{}", source->name, line));
-    }
+    check_interrupted();
+    MaterialiseOptions materialise_options;
+    materialise_options.sync = true;
+    materialise_options.salvage = true;
+    Materialised written = materialise_all(repository, sources, fs, building.path(), materialise_options, progress);
+    result.added = written.entries;
+    result.bytes_written = written.bytes;
+    result.problems = std::move(written.problems);
+    const std::vector<std::string>& lost = written.lost;
     building.put_in_place(sources);
     step("restore.written");
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;

@@ -20,6 +20,26 @@ std::unordered_set<std::string> first_names_needed(ListingReader listing, const 
     return needed;
 }
 
+Materialised write_entries(Reader& reader, FileSystem& fs, const std::string& folder,
+                           const std::function<std::optional<PlacedEntry>()>& next, const MaterialiseOptions& options,
+                           Progress& progress) {
+    const auto fetch = [&](const std::function<std::optional<ReadRequest>()>& requests, ReadSink& sink) {
+        reader.read(ChunkKind::data, requests, sink, progress);
+    };
+    Placed placed = place_entries(fetch, fs, folder, next, {options.metadata, options.sync, options.salvage});
+    return {placed.entries, placed.bytes, std::move(placed.problems), std::move(placed.lost)};
+}
+
+// `prefix`: empty, or a folder with its slash.
+PlacedEntry placed_below(const std::string& prefix, ListedEntry listed) {
+    PlacedEntry placed{std::move(listed), {}, {}};
+    const Entry& entry = placed.listed.entry;
+    placed.at = prefix + path_below(entry.path);
+    if (entry.type == EntryType::hard_link) placed.link_at = prefix + path_below(entry.link);
+    if (!prefix.empty()) placed.shown = placed.at;
+    return placed;
+}
+
 bool proper_component(std::string_view component) {
     return !component.empty() && component != "." && component != ".." && component.find('\0') == std::string_view::npos;
 }
@@ -50,22 +70,43 @@ Materialised materialise(Repository& repository, const ManifestSource& source, F
         first_names = first_names_needed(open_listing(reader, *source.listing, repository.spool_dir()), options.wanted);
     }
     ListingReader listing = open_listing(reader, *source.listing, repository.spool_dir());
-    const auto next = [&]() -> std::optional<PlacedEntry> {
-        while (std::optional<ListedEntry> listed = listing.next()) {
-            if (options.wanted && !options.wanted(*listed) && !first_names.contains(listed->entry.path)) continue;
-            PlacedEntry placed{std::move(*listed), {}, {}};
-            placed.at = path_below(placed.listed.entry.path);
-            if (placed.listed.entry.type == EntryType::hard_link) placed.link_at = path_below(placed.listed.entry.link);
-            return placed;
-        }
-        return std::nullopt;
-    };
-    const auto fetch = [&](const std::function<std::optional<ReadRequest>()>& requests, ReadSink& sink) {
-        reader.read(ChunkKind::data, requests, sink, progress);
-    };
     progress.phase(fmt::format("writing {}", source.name), source.bytes);
-    Placed placed = place_entries(fetch, fs, folder, next, {options.metadata, options.sync, options.salvage});
-    return {placed.entries, placed.bytes, std::move(placed.problems), std::move(placed.lost)};
+    return write_entries(
+        reader, fs, folder,
+        [&]() -> std::optional<PlacedEntry> {
+            while (std::optional<ListedEntry> listed = listing.next()) {
+                if (options.wanted && !options.wanted(*listed) && !first_names.contains(listed->entry.path)) continue;
+                return placed_below("", std::move(*listed));
+            }
+            return std::nullopt;
+        },
+        options, progress);
+}
+
+Materialised materialise_all(Repository& repository, const std::vector<const ManifestSource*>& sources, FileSystem& fs,
+                             const std::string& folder, const MaterialiseOptions& options, Progress& progress) {
+    uint64_t bytes = 0;
+    for (const ManifestSource* source : sources) {
+        make_dirs(fs, join(folder, source->name), 0700);
+        bytes += source->bytes;
+    }
+    Reader reader(repository);
+    size_t number = 0;
+    std::optional<ListingReader> listing;
+    progress.phase(sources.size() == 1 ? fmt::format("writing {}", sources[0]->name) : "writing", bytes);
+    return write_entries(
+        reader, fs, folder,
+        [&]() -> std::optional<PlacedEntry> {
+            for (; number < sources.size(); ++number, listing.reset()) {
+                const ManifestSource& source = *sources[number];
+                if (!source.listing) continue;
+                if (!listing) listing.emplace(open_listing(reader, *source.listing, repository.spool_dir()));
+                if (std::optional<ListedEntry> listed = listing->next())
+                    return placed_below(source.name + "/", std::move(*listed));
+            }
+            return std::nullopt;
+        },
+        options, progress);
 }
 
 }  // namespace ingot

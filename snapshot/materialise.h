@@ -36,6 +36,11 @@ struct Materialised {
 Materialised materialise(Repository& repository, const ManifestSource& source, FileSystem& fs, const std::string& folder,
                          const MaterialiseOptions& options, Progress& progress);
 
+// Several sources at once, each below `folder`/<its name>: read in pack order over all of them, so that none waits for another.
+// Lost files and problems are named "<source>/<path>". `wanted` is not asked.
+Materialised materialise_all(Repository& repository, const std::vector<const ManifestSource*>& sources, FileSystem& fs,
+                             const std::string& folder, const MaterialiseOptions& options, Progress& progress);
+
 // "models/a.bin" for "models/a.bin", "etc/x" for "/etc/x". Throws Error{damaged} for a path that would leave its folder.
 std::string path_below(const std::string& listing_path);
 

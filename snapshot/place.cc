@@ -85,10 +85,10 @@ public:
 
     void lost(uint64_t cookie, uint64_t, uint64_t length, const Error& error) override {
         Slot& slot = slots_.at(cookie);
-        if (!options_.salvage) throw error.within(printable(slot.placed.listed.entry.path));
+        if (!options_.salvage) throw error.within(printable(slot.placed.name()));
         if (!slot.lost.exchange(true)) {
             const std::lock_guard lock(result_mutex_);
-            result_.lost.push_back(fmt::format("{}: {}", printable(slot.placed.listed.entry.path), error.what()));
+            result_.lost.push_back(fmt::format("{}: {}", printable(slot.placed.name()), error.what()));
         }
         if (length > 0) count_down(slot, length);
     }

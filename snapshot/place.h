@@ -21,8 +21,11 @@ namespace ingot {
 
 struct PlacedEntry {
     ListedEntry listed;
-    std::string at;       // below the folder
-    std::string link_at;  // of hard links: where their first name was placed
+    std::string at;          // below the folder
+    std::string link_at;     // of hard links: where their first name was placed
+    std::string shown = {};  // its name in errors; empty: its path in the listing
+
+    const std::string& name() const { return shown.empty() ? listed.entry.path : shown; }
 };
 
 // Delivers the contents of all streams that `next` names (Reader::read, or a fake).

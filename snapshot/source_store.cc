@@ -11,6 +11,18 @@ SourceStore::SourceStore(Repository& repository, WriteSession& session, const St
                          Progress& progress)
     : repository_(repository), session_(session), stack_(stack), earlier_(earlier), progress_(progress) {}
 
+std::string SourceStore::cache_path_of(const SourceRun& run) const {
+    return files_cache_path(stack_.state_dir, repository_.id(), stack_.name, run.record.name);
+}
+
+// What the files cache knows may be unchanged, and a copy of it for nothing.
+void SourceStore::read_ahead(std::vector<SourceRun>& runs) {
+    for (SourceRun& run : runs) {
+        if (run.failed) continue;
+        if (FilesCacheReader(real_filesystem(), cache_path_of(run), repository_.generation()).count() == 0) run.pin->read_ahead();
+    }
+}
+
 void SourceStore::store(SourceRun& run) {
     progress_.phase("reading " + run.record.name, expected_bytes(run.record.name));
     try {
@@ -24,7 +36,7 @@ void SourceStore::store(SourceRun& run) {
 
 // Only what asks the source may throw Error{source}; whatever the repository throws is no fault of a source and ends the run.
 void SourceStore::stream(SourceRun& run) {
-    const std::string cache_path = files_cache_path(stack_.state_dir, repository_.id(), stack_.name, run.record.name);
+    const std::string cache_path = cache_path_of(run);
     const std::string generation = repository_.generation();
     FilesCacheReader cache(real_filesystem(), cache_path, generation);
     SourceFeed feed(*run.pin, cache, {stack_.tries, run.moment.first.wall_ms, repository_.spool_dir()}, progress_);

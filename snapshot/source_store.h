@@ -22,6 +22,8 @@ public:
     SourceStore(Repository& repository, WriteSession& session, const Stack& stack, const std::vector<Snapshot>& earlier,
                 Progress& progress);
 
+    // Lets sources that are read for the first time begin to copy what they must, while others are stored.
+    void read_ahead(std::vector<SourceRun>& runs);
     // Streams the pin to its end, fills the record, and releases the pin.
     void store(SourceRun& run);
     // After the commit: what was stored may be remembered.
@@ -33,6 +35,7 @@ public:
     uint64_t bytes_new() const { return bytes_new_; }
 
 private:
+    std::string cache_path_of(const SourceRun& run) const;
     void stream(SourceRun& run);
     void put_data(StreamFeed& feed);
     uint64_t expected_bytes(const std::string& source) const;

@@ -84,6 +84,7 @@ void Taking::read_facts() {
 
 void Taking::stream() {
     store_ = std::make_unique<SourceStore>(repository_, *session_, stack_, earlier_, progress_);
+    store_->read_ahead(runs_);
     for (SourceRun& run : runs_) {
         check_interrupted();
         if (run.failed) continue;
