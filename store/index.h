@@ -68,7 +68,8 @@ public:
     // After chunks may have gone.
     void renew_generation();
 
-    // out[i] says where ids[i] lies, if in a live pack.
+    // out[i] says where ids[i] lies, if in a live pack. Ids in ascending order are found several times as fast; many of them, in
+    // one pass over the table.
     void lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
 
     const std::unordered_map<PackNumber, IndexedPack>& packs() const { return packs_; }
@@ -91,6 +92,8 @@ public:
 
 private:
     struct Database;
+    void look_up_each(std::span<const ChunkId> ids, std::span<std::optional<Location>> out, bool sorted) const;
+    void scan(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
     void load_packs();
     void write_packs();
 

@@ -1,7 +1,9 @@
 #include "store/read_pipeline.h"
 
 #include <fmt/format.h>
+#include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_pipeline.h>
+#include <oneapi/tbb/parallel_sort.h>
 
 #include <algorithm>
 #include <deque>
@@ -197,30 +199,37 @@ private:
 
 const std::vector<SegmentEntry> Fetch::kNone;
 
-// Fills in locations, loses what is in no pack, and sorts the rest into pack order.
+// Fills in locations, loses what is in no pack, and sorts the rest into pack order. The index is asked in the order of its keys:
+// each of its blocks is then opened once, where keys as they come would open it for every few of them.
 void locate(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& wanted, ReadSink& sink) {
-    constexpr size_t kBatch = 4096;
-    std::vector<ChunkId> ids;
-    std::vector<std::optional<Location>> found;
+    struct Asked {
+        ChunkId id;
+        uint32_t number;  // in `wanted`
+    };
+    std::vector<Asked> asked(wanted.size());
+    oneapi::tbb::parallel_for(size_t{0}, wanted.size(), [&](size_t i) {
+        asked[i] = {core.id_of(kind, wanted[i].digest), static_cast<uint32_t>(i)};
+    });
+    oneapi::tbb::parallel_sort(asked, [](const Asked& a, const Asked& b) { return a.id < b.id; });
+    std::vector<ChunkId> ids(asked.size());
+    for (size_t i = 0; i < asked.size(); ++i) ids[i] = asked[i].id;
+    std::vector<std::optional<Location>> found(asked.size());
+    core.lookup(ids, found);
+    std::vector<bool> missing(wanted.size(), false);
+    for (size_t i = 0; i < asked.size(); ++i) {
+        if (found[i]) wanted[asked[i].number].location = *found[i];
+        missing[asked[i].number] = !found[i];
+    }
     size_t kept = 0;
-    for (size_t from = 0; from < wanted.size(); from += kBatch) {
-        const size_t n = std::min(kBatch, wanted.size() - from);
-        ids.clear();
-        for (size_t i = 0; i < n; ++i) ids.push_back(core.id_of(kind, wanted[from + i].digest));
-        found.assign(n, std::nullopt);
-        core.lookup(ids, found);
-        for (size_t i = 0; i < n; ++i) {
-            WantedChunk chunk = wanted[from + i];
-            if (!found[i]) {
-                sink.lost(chunk.cookie, chunk.offset, chunk.length, in_no_pack(chunk.digest));
-                continue;
-            }
-            chunk.location = *found[i];
-            wanted[kept++] = chunk;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+        if (missing[i]) {
+            sink.lost(wanted[i].cookie, wanted[i].offset, wanted[i].length, in_no_pack(wanted[i].digest));
+        } else {
+            wanted[kept++] = wanted[i];
         }
     }
     wanted.resize(kept);
-    std::ranges::sort(wanted, [](const WantedChunk& a, const WantedChunk& b) {
+    oneapi::tbb::parallel_sort(wanted, [](const WantedChunk& a, const WantedChunk& b) {
         return std::tuple(a.location.pack, a.location.segment, a.location.offset) <
                std::tuple(b.location.pack, b.location.segment, b.location.offset);
     });

@@ -12,8 +12,8 @@
 namespace ingot {
 namespace {
 
-// Chunks wanted at once: about 12 MiB of bookkeeping, and 2 to 4 GiB of data to put in pack order.
-constexpr size_t kWindowChunks = 128 << 10;
+// Chunks wanted at once: about 40 MiB of bookkeeping, and 3 to 4 GiB of data to put in pack order.
+constexpr size_t kWindowChunks = 256 << 10;
 
 void walk_node(MetaChunks& meta, ChunkKind kind, uint8_t height, const Digest& digest, uint64_t length,
                const std::function<bool(const Digest&, uint64_t)>& each, bool& going) {
