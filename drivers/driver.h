@@ -74,6 +74,8 @@ public:
     // after the last stream was stored, because a lease may be given up only while streams are read.
     virtual int64_t writers_blocked_ms() const { return 0; }
 
+    // While this pin is held something of its source waits or grows: its streams are read before those of other pins.
+    virtual bool read_first() const { return false; }
     // All of it is going to be read: what must be copied first may be copied from now on, beside what the caller does. After
     // facts(), if at all.
     virtual void read_ahead() {}

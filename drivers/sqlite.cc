@@ -15,6 +15,7 @@
 #include "drivers/sqlite_copy.h"
 #include "drivers/sqlite_facts.h"
 #include "drivers/sqlite_fingerprint.h"
+#include "drivers/sqlite_frozen.h"
 #include "drivers/sqlite_target.h"
 
 namespace ingot {
@@ -30,9 +31,13 @@ struct Geometry {
     uint64_t size = 0;
 };
 
+using ReadPages = std::function<size_t(uint64_t offset, std::span<uint8_t> out)>;
+
 class PageStream : public Stream {
 public:
-    PageStream(const SqliteSpool& spool, Geometry geometry) : spool_(spool), geometry_(geometry) {}
+    // `settle`: called when all was read; throws where it is not the pinned state.
+    PageStream(ReadPages read_pages, Geometry geometry, std::function<void()> settle)
+        : read_pages_(std::move(read_pages)), geometry_(geometry), settle_(std::move(settle)) {}
 
     std::optional<Section> next_section() override {
         if (given_ || geometry_.size == 0) return std::nullopt;
@@ -42,14 +47,20 @@ public:
 
     size_t read(std::span<uint8_t> out) override {
         const auto wanted = static_cast<size_t>(std::min<uint64_t>(out.size(), geometry_.size - offset_));
-        const size_t n = wanted == 0 ? 0 : spool_.read_at(offset_, out.first(wanted));
+        const size_t n = wanted == 0 ? 0 : read_pages_(offset_, out.first(wanted));
         offset_ += n;
         return n;
     }
 
+    bool settled() override {
+        settle_();
+        return true;
+    }
+
 private:
-    const SqliteSpool& spool_;
+    ReadPages read_pages_;
     Geometry geometry_;
+    std::function<void()> settle_;
     uint64_t offset_ = 0;
     bool given_ = false;
 };
@@ -72,9 +83,12 @@ public:
     PinMoment moment() const override { return moment_; }
     int64_t writers_blocked_ms() const override { return writers_blocked_ms_; }
 
+    // What is read in place keeps the application's WAL from being checkpointed.
+    bool read_first() const override { return frozen_; }
+
     // A WAL pin blocks nobody and is copied when it is asked for; the copying leaves processors idle that others can use.
     void read_ahead() override {
-        if (wal_ && !spool_ && !copying_.valid()) copying_ = std::async(std::launch::async, [this] { copy(); });
+        if (wal_ && !frozen_ && !spool_ && !copying_.valid()) copying_ = std::async(std::launch::async, [this] { copy(); });
     }
 
     std::optional<Entry> next() override {
@@ -84,9 +98,16 @@ public:
     }
 
     std::unique_ptr<Stream> open(const Entry&) override {
+        if (frozen_) {
+            if (!database_) database_ = std::make_unique<FrozenDatabase>(*connection_, geometry_.size);
+            return std::make_unique<PageStream>(
+                [this](uint64_t at, std::span<uint8_t> out) { return database_->read_at(at, out); }, geometry_,
+                [this] { database_->require_unchanged(); });
+        }
         if (copying_.valid()) copying_.get();
         if (!spool_) copy();
-        return std::make_unique<PageStream>(*spool_, geometry_);
+        return std::make_unique<PageStream>([this](uint64_t at, std::span<uint8_t> out) { return spool_->read_at(at, out); },
+                                            geometry_, [] {});
     }
 
     Facts facts() override {
@@ -111,6 +132,7 @@ private:
         geometry_.page_bytes = static_cast<uint32_t>(connection_->integer("PRAGMA page_size"));
         geometry_.size = static_cast<uint64_t>(connection_->integer("PRAGMA page_count")) * geometry_.page_bytes;
         hold_inodes();  // the first read may have made the -wal and the -shm
+        frozen_ = wal_ && wal_is_empty(*connection_) && !connection_->has_moved();
         describe();
         const SqliteLook after = look_at(connection_->real_path());
         // A path that leads to another file by now would say nothing of the one that is open.
@@ -173,13 +195,15 @@ private:
     const SourceRoot& root_;
     std::vector<std::unique_ptr<LockedInodes>> locked_;  // outlive the connection: parked descriptors close after it
     std::unique_ptr<SqliteConnection> connection_;
-    std::unique_ptr<SqliteSpool> spool_;
+    std::unique_ptr<FrozenDatabase> database_;  // read in place
+    std::unique_ptr<SqliteSpool> spool_;        // or a copy
     PinMoment moment_;
     Geometry geometry_;
     Entry entry_;
     std::string journal_mode_;
     int64_t writers_blocked_ms_ = 0;
     bool wal_ = false;
+    bool frozen_ = false;  // the file itself is the pinned state
     bool given_ = false;
     std::future<void> copying_;  // the last member: waited for before the others go
 };

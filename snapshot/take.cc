@@ -85,12 +85,16 @@ void Taking::read_facts() {
 void Taking::stream() {
     store_ = std::make_unique<SourceStore>(repository_, *session_, stack_, earlier_, progress_);
     store_->read_ahead(runs_);
+    std::vector<SourceRun*> order;
     for (SourceRun& run : runs_) {
+        if (!run.failed) order.push_back(&run);
+    }
+    std::ranges::stable_partition(order, [](const SourceRun* run) { return run->pin->read_first(); });
+    for (SourceRun* run : order) {
         check_interrupted();
-        if (run.failed) continue;
         const uint64_t before = store_->bytes_new();
-        store_->store(run);
-        result_.bytes_new[run.record.name] = store_->bytes_new() - before;
+        store_->store(*run);
+        result_.bytes_new[run->record.name] = store_->bytes_new() - before;
     }
     step("snapshot.streamed");
 }
