@@ -328,7 +328,9 @@ CommandResult run(const Command& command) {
     Pipe in, out, err;
     const PipeSignalHeld held;
     const bool from_file = command.input_fd >= 0;
-    Child child(spawn(command, from_file ? command.input_fd : in.read.get(), out.write.get(), err.write.get()));
+    const bool to_file = command.output_fd >= 0;
+    Child child(spawn(command, from_file ? command.input_fd : in.read.get(), to_file ? command.output_fd : out.write.get(),
+                      to_file ? command.output_fd : err.write.get()));
     in.read.close();
     out.write.close();
     err.write.close();

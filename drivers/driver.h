@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/filesystem.h"
 #include "base/progress.h"
 #include "base/stream.h"
@@ -112,6 +113,9 @@ public:
     virtual ~EngineTarget() = default;
     // Throws Error{failed} naming what is in the way (no rights, locked, read-only, too small). Changes nothing.
     virtual void preflight() = 0;
+    // After the services were stopped, before the swap: does the engine still answer? `stop` is to stop writers, not engines.
+    // Throws Error{failed}. Changes nothing. An engine that is a file has nobody to ask.
+    virtual void ping() {}
     // Loads the staged artifact into the engine beside the live state, where the engine can hold both (a new database, a spare
     // one, a new collection), and counts it. Long; nothing live changes and writers go on. Before the services are stopped.
     virtual void stage() {}
@@ -183,6 +187,13 @@ public:
     // crash: the engine takes notice of its new files (nginx tests them and reloads). Idempotent. Throws Error{failed} where it
     // rejects them: the restore is then taken back; where it rejects the old ones, that is reported and ends nothing.
     virtual void activate() {}
+
+    // One question to the live engine, in its own language, for a probe; one value. Never writes. Throws Error{failed} where it
+    // does not answer, Error{usage} where this kind of source has no engine that could.
+    virtual Fact ask_live(const std::string& question) {
+        (void)question;
+        throw Error(Code::usage, "source " + spec_.name + " has no engine that could be asked", "probe it with a command");
+    }
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
     virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {

@@ -72,6 +72,12 @@ Facts PostgresDriver::open_artifact(const std::string& dir) {
     return out;
 }
 
+Fact PostgresDriver::ask_live(const std::string& question) {
+    PgConnection session(settings_.address(Code::failed), Code::failed);
+    session.execute("BEGIN READ ONLY");
+    return fact_from(session.value(question));
+}
+
 std::unique_ptr<EngineTarget> PostgresDriver::engine_target(const TargetSpec& target) {
     return make_pg_target(target, settings_, spec());
 }

@@ -29,6 +29,8 @@ public:
     bool lives_at_roots() const override { return false; }
     // The dump parses to its end, and pg_restore lists it. Needs no server.
     Facts open_artifact(const std::string& dir) override;
+    // One SELECT of one value, in a transaction that cannot write.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -65,6 +65,8 @@ public:
         if (fs_.exists(staged_path())) require_loadable(*session, settings_, staged_files());
     }
 
+    void ping() override { connect()->execute("SELECT 1"); }
+
     void stage() override { load(true); }
 
     void prepare_undo() override {

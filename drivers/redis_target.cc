@@ -58,6 +58,8 @@ public:
         (void)plan_for(server, live, {});
     }
 
+    void ping() override { (void)RedisConnection(settings_, Code::failed).call({"PING"}); }
+
     void stage() override {
         RedisConnection server(settings_, Code::failed);
         if (state(server) == State::none) load(server);

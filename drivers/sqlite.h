@@ -23,6 +23,8 @@ public:
     std::vector<SourceRoot> roots() const override;
     // integrity_check, foreign_key_check, and the facts again.
     Facts open_artifact(const std::string& dir) override;
+    // One SELECT of one value.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -1,12 +1,14 @@
 // A stack: everything one config file describes, as the snapshot and restore rooms see it. cli/config.cc makes it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "drivers/driver.h"
+#include "snapshot/services.h"
 
 namespace ingot {
 
@@ -39,6 +41,9 @@ struct Stack {
     int tries = 3;                               // of a pin that finds its source busy or torn
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::vector<InvariantSpec> invariants;
+    ServicesSpec services;
+    std::map<std::string, SourceHooks> source_hooks;  // by source
+    std::vector<ProbeSpec> probes;
     std::string state_dir;
     std::vector<std::unique_ptr<Driver>> sources;  // in the order of the config
 

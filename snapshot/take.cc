@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "base/process.h"
 #include "base/step.h"
+#include "snapshot/application_version.h"
 #include "snapshot/attest.h"
 #include "snapshot/catalog.h"
 #include "snapshot/invariants.h"
@@ -16,8 +16,6 @@
 
 namespace ingot {
 namespace {
-
-constexpr int64_t kVersionLimitMs = 10'000;
 
 class Taking {
 public:
@@ -162,14 +160,8 @@ TakeResult Taking::take_result() {
 }
 
 std::string Taking::application_version() {
-    if (stack_.version_command.empty()) return {};
     try {
-        Command command = Command::shell(stack_.version_command, stack_.root);
-        command.limit_ms = kVersionLimitMs;
-        std::string text = run_checked(command, "the version command").out;
-        text = text.substr(0, text.find('\n'));
-        text.erase(text.find_last_not_of(" \t\r") + 1);
-        return text.substr(std::min(text.find_first_not_of(" \t"), text.size()));
+        return ingot::application_version(stack_);
     } catch (const Error& error) {
         warn(error.what());
         return {};

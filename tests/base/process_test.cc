@@ -189,6 +189,19 @@ TEST(Process, LeavesNoZombie) {
     EXPECT_EQ(errno, ECHILD);
 }
 
+TEST(Process, BothOutputsGoToAFileThatIsGiven) {
+    std::FILE* file = std::tmpfile();
+    ASSERT_NE(file, nullptr);
+    Command command = Command::shell("echo one; echo two >&2", "");
+    command.output_fd = ::fileno(file);
+    const CommandResult result = run(command);
+    EXPECT_EQ(result.out + result.err, "");
+    char text[16] = {};
+    EXPECT_EQ(::pread(::fileno(file), text, sizeof text, 0), 8);
+    EXPECT_STREQ(text, "one\ntwo\n");
+    std::fclose(file);
+}
+
 TEST(Process, NamesAProgramThatIsNotThere) {
     Command command;
     command.argv = {"/nonexistent/program"};

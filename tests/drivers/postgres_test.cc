@@ -213,6 +213,14 @@ TEST_F(Postgres, AServerThatHangsWhileItIsReadIsASourceErrorInTime) {
     EXPECT_EQ(error.code(), Code::source) << error.what();
 }
 
+TEST_F(Postgres, AnswersOneQuestionAboutTheLiveStateAndNeverWrites) {
+    PostgresDriver driver(spec_);
+    EXPECT_EQ(driver.ask_live("SELECT count(*) FROM chunks"), Fact(int64_t{1000}));
+    const Error error = error_of([&] { (void)driver.ask_live("DELETE FROM chunks RETURNING 1"); });
+    EXPECT_EQ(error.code(), Code::failed) << error.what();
+    EXPECT_EQ(driver.ask_live("SELECT count(*) FROM chunks"), Fact(int64_t{1000}));
+}
+
 TEST_F(Postgres, WhatIsWrongInTheConfigIsToldWhenItIsMade) {
     const auto refused = [&](const std::string& key, const std::string& value, const std::string& said) {
         SourceSpec spec = spec_;

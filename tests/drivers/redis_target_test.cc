@@ -73,6 +73,7 @@ protected:
 TEST_F(RedisTargetTest, PutsEverythingBackAndTakesItAway) {
     begin();
     target()->preflight();
+    EXPECT_NO_THROW(target()->ping());
     for (int again = 0; again < 2; ++again) target()->stage();
     EXPECT_EQ(content_without_spares(), after_);
     for (int again = 0; again < 2; ++again) target()->prepare_undo();

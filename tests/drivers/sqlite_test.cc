@@ -113,6 +113,21 @@ TEST_F(SqliteTest, WithARollbackJournalTheLockIsGoneWhenPinReturns) {
     EXPECT_TRUE(content_of_bytes(scratch_, read_all(*pin->open(*pin->next()))).starts_with("3000|0|0|"));
 }
 
+TEST_F(SqliteTest, AnswersOneQuestionAboutTheLiveStateAndNeverWrites) {
+    make_database(db_, "wal", 20);
+    SqliteDriver driver = this->driver();
+    EXPECT_EQ(driver.ask_live("SELECT count(*) FROM chunks"), Fact(int64_t{20}));
+    for (const char* bad : {"DELETE FROM chunks", "SELECT 1, 2", "SELECT * FROM nothing"}) {
+        try {
+            (void)driver.ask_live(bad);
+            ADD_FAILURE() << bad;
+        } catch (const Error& error) {
+            EXPECT_EQ(error.code(), Code::failed) << error.what();
+        }
+    }
+    EXPECT_EQ(driver.ask_live("SELECT count(*) FROM chunks"), Fact(int64_t{20}));
+}
+
 TEST_F(SqliteTest, PagesAreCutAsBlocks) {
     for (const int page_size : {512, 4096, 65536}) {
         make_database(db_, "delete", 500, page_size);

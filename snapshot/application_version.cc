@@ -1,0 +1,22 @@
+#include "snapshot/application_version.h"
+
+#include <algorithm>
+
+#include "base/process.h"
+
+namespace ingot {
+
+// `git describe` takes milliseconds, a container that is asked some seconds.
+static constexpr int64_t kVersionLimitMs = 10'000;
+
+std::string application_version(const Stack& stack) {
+    if (stack.version_command.empty()) return {};
+    Command command = Command::shell(stack.version_command, stack.root);
+    command.limit_ms = kVersionLimitMs;
+    std::string text = run_checked(command, "the version command").out;
+    text = text.substr(0, text.find('\n'));
+    text.erase(text.find_last_not_of(" \t\r") + 1);
+    return text.substr(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+}  // namespace ingot
