@@ -305,7 +305,7 @@ private:
             while (const CURLMsg* message = curl_multi_info_read(multi_, &queued)) {
                 if (message->msg == CURLMSG_DONE) return message->data.result;
             }
-            if (interrupted() || (request.stop_when && request.stop_when()))
+            if ((interrupted() && !request.despite_interrupt) || (request.stop_when && request.stop_when()))
                 throw Error(Code::interrupted, "interrupted while waiting for " + shown);
             curl_off_t sent = 0;
             curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &sent);

@@ -54,6 +54,8 @@ struct HttpRequest {
     std::string ca_file;              // PEM; empty: the system's
     int redirects = 0;                // how many are followed
     std::function<bool()> stop_when;  // true: give up, as Error{interrupted}; asked several times a second
+    // Goes on when a signal came: it takes back what must not stay (deletes what was made, undoes what was changed).
+    bool despite_interrupt = false;
     Code code = Code::failed;
     std::string shown;  // what errors call the url; empty: shown_url(url)
 };

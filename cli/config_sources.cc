@@ -12,7 +12,7 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 2> kLaterDrivers = {"qdrant", "mongodb"};
+static constexpr std::array<std::string_view, 1> kLaterDrivers = {"mongodb"};
 
 namespace {
 

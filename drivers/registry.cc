@@ -10,6 +10,7 @@
 #include "drivers/files.h"
 #include "drivers/nginx.h"
 #include "drivers/postgres.h"
+#include "drivers/qdrant.h"
 #include "drivers/redis.h"
 #include "drivers/sqlite.h"
 
@@ -102,12 +103,29 @@ constexpr DriverKey kRedisKeys[] = {
     {"save_timeout", KeyType::duration, false, "the longest that a save of the server may take; default 1h"},
 };
 
+constexpr DriverKey kQdrantKeys[] = {
+    {"url", KeyType::text, false, "http://127.0.0.1:6333, its REST interface"},
+    {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
+    {"api_key_env", KeyType::text, false, "an environment variable or systemd credential that holds the key"},
+    {"api_key_file", KeyType::text, false, "a file that holds it"},
+    {"ca_file", KeyType::text, false, "of https: the certificate authority, in PEM form; default the system's"},
+    {"collections", KeyType::text_list, false, "names or aliases: [\"rag_main\"]; default all"},
+    {"facts", KeyType::text_table, false,
+     "name = 'rag_main {\"must\":[...]}': how many points match; without a filter, how many there are"},
+    {"method", KeyType::text, false, "\"auto\" (default): shards are streamed from Qdrant 1.12 on; \"stream\"; \"snapshot\""},
+    {"cutover", KeyType::text, false,
+     "what the application asks for: an \"alias\", the collection's \"name\"; \"auto\" (default): an alias where there is one"},
+    {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
+    {"idle_timeout", KeyType::duration, false, "the longest that a stream may be silent; default 1m"},
+    {"snapshot_timeout", KeyType::duration, false, "the longest that the server may make, or load, a snapshot; default 1h"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 8> kDrivers = {{
+constexpr std::array<DriverInfo, 9> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
@@ -116,6 +134,8 @@ constexpr std::array<DriverInfo, 8> kDrivers = {{
     {"postgres", "a PostgreSQL database: pg_dump of a pinned snapshot, restored by renaming", kPostgresKeys,
      make<PostgresDriver>},
     {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
+    {"qdrant", "collections of a Qdrant server: streams of its shards, restored beside the live ones by aliases", kQdrantKeys,
+     make<QdrantDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 

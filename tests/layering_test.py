@@ -49,7 +49,7 @@ THIRD_PARTY = [
     ("hiredis/*", ["drivers/redis_connection.cc"]),
     ("SQLiteCpp/*", ["drivers/sqlite*.cc"]),
     ("sqlite3.h", ["drivers/sqlite*.cc"]),
-    ("nlohmann/*", ["store/config_file.cc", "snapshot/*.cc", "restore/*.cc", "cli/*.cc"]),
+    ("nlohmann/*", ["store/config_file.cc", "drivers/qdrant_*.cc", "snapshot/*.cc", "restore/*.cc", "cli/*.cc"]),
     ("CLI/*", ["cli/*.cc"]),
     ("toml++/*", ["cli/*.cc"]),
     ("fmt/*", [room + "/*.cc" for room in ROOMS]),
@@ -85,6 +85,7 @@ BANNED_ROCKSDB = re.compile(
 TREE_SWAP = ("tests/restore/tree_swap_test.cc", "a stage of the tree's swap, driven whole: random trees, a kill and a failure at each call")
 REDIS_TARGET = ("tests/drivers/redis_target_test.cc", "a part of putting a server back, which is tested with real servers there")
 FAISS_KINDS = ("tests/drivers/faiss_layout_test.cc", "kinds of FAISS structures, by files that FAISS wrote and by each file damaged")
+QDRANT = ("tests/drivers/qdrant_test.cc", "a part of the driver, which is tested there against a server that misbehaves at each request")
 UNTESTED = {
     "drivers/postgres_dump.cc": ("tests/drivers/postgres_test.cc", "what a pin is made of; it is only met there"),
     "drivers/postgres_load.cc": ("tests/drivers/postgres_target_test.cc", "what a restore loads; it is only met there"),
@@ -94,6 +95,9 @@ UNTESTED = {
     "drivers/faiss_index.cc": FAISS_KINDS,
     "drivers/faiss_ivf.cc": FAISS_KINDS,
     "drivers/faiss_quantizers.cc": FAISS_KINDS,
+    "drivers/qdrant_download.cc": QDRANT,
+    "drivers/qdrant_load.cc": ("tests/drivers/qdrant_target_test.cc", "what a restore loads; it is only met there"),
+    "drivers/qdrant_pin.cc": QDRANT,
     "drivers/redis_load.cc": REDIS_TARGET,
     "drivers/redis_persist.cc": REDIS_TARGET,
     "drivers/redis_server.cc": REDIS_TARGET,

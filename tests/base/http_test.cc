@@ -206,8 +206,10 @@ TEST(Http, AnInterruptEndsAWait) {
     });
     set_interrupted(true);
     EXPECT_EQ(error_of(request_of(server.url())).code(), Code::interrupted);
-    set_interrupted(false);
     HttpRequest request = request_of(server.url());
+    request.despite_interrupt = true;
+    EXPECT_EQ(error_of(request).code(), Code::failed) << "it waits for the server, which ends the connection";
+    set_interrupted(false);
     int asked = 0;
     request.stop_when = [&] { return ++asked > 2; };
     EXPECT_EQ(error_of(request).code(), Code::interrupted);

@@ -9,6 +9,7 @@
 #include "files_fixture.h"
 #include "nginx_contract_fixture.h"
 #include "postgres_contract_fixture.h"
+#include "qdrant_contract_fixture.h"
 #include "redis_contract_fixture.h"
 #include "sqlite_contract_fixture.h"
 
@@ -22,6 +23,8 @@ std::unique_ptr<SourceFixture> make_fixture() {
 std::unique_ptr<SourceFixture> wal_database() { return std::make_unique<SqliteSourceFixture>("wal"); }
 std::unique_ptr<SourceFixture> command() { return std::make_unique<CommandSourceFixture>("end"); }
 std::unique_ptr<SourceFixture> transaction_command() { return std::make_unique<CommandSourceFixture>("start"); }
+std::unique_ptr<SourceFixture> qdrant_streams_shards() { return std::make_unique<QdrantSourceFixture>("1.19.0"); }
+std::unique_ptr<SourceFixture> qdrant_makes_snapshots() { return std::make_unique<QdrantSourceFixture>("1.11.3"); }
 std::unique_ptr<SourceFixture> journal_database() { return std::make_unique<SqliteSourceFixture>("delete"); }
 
 struct Named {
@@ -101,7 +104,8 @@ INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
                                          Named{"sqlite_journal", journal_database},
                                          Named{"faiss", make_fixture<FaissSourceFixture>},
                                          Named{"postgres", make_fixture<PostgresSourceFixture>},
-                                         Named{"redis", make_fixture<RedisSourceFixture>}, Named{"command", command},
+                                         Named{"redis", make_fixture<RedisSourceFixture>}, Named{"qdrant", qdrant_streams_shards},
+                                         Named{"qdrant_snapshot", qdrant_makes_snapshots}, Named{"command", command},
                                          Named{"command_transaction", transaction_command}),
                          [](const auto& named) { return std::string(named.param.name); });
 
