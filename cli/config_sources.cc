@@ -2,17 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 #include "cli/config_values.h"
 #include "cli/nearest.h"
 #include "cli/paths.h"
 #include "drivers/registry.h"
 
 namespace ingot {
-
-static constexpr std::array<std::string_view, 1> kLaterDrivers = {"mongodb"};
 
 namespace {
 
@@ -28,12 +23,8 @@ const DriverInfo* driver_of(TableReader& reader, const std::string& title) {
     const std::optional<std::string> driver = reader.text("driver");
     if (!driver) return nullptr;
     if (const DriverInfo* info = find_driver(*driver)) return info;
-    const bool later = std::find(kLaterDrivers.begin(), kLaterDrivers.end(), *driver) != kLaterDrivers.end();
-    reader.mistake(
-        reader.line_of("driver"),
-        later
-            ? fmt::format("the driver \"{}\" is not supported by this version of ingot; there are: {}", *driver, have)
-            : fmt::format("there is no driver \"{}\"{}; there are: {}", printable(*driver), did_you_mean(*driver, names), have));
+    reader.mistake(reader.line_of("driver"), fmt::format("there is no driver \"{}\"{}; there are: {}", printable(*driver),
+                                                         did_you_mean(*driver, names), have));
     return nullptr;
 }
 

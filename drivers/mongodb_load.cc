@@ -101,8 +101,8 @@ void load_mongo_collection(const MongoSettings& settings, MongoConnection& conne
                    });
     std::vector<Bson> indexes;
     for (const Bson& index : wanted.indexes) {
-        // The server makes the one of _id by itself.
-        if (index.text("name") != "_id_" && !index.flag("clustered")) indexes.push_back(index);
+        // The server makes the one of _id by itself, and each in its newest format (v).
+        if (index.text("name") != "_id_" && !index.flag("clustered")) indexes.push_back(index.without({"v"}));
     }
     if (!indexes.empty()) {
         MongoConnection patient(settings, Code::failed, settings.index_timeout_ms);

@@ -8,6 +8,7 @@
 #include "drivers/faiss.h"
 #include "drivers/faiss_child.h"
 #include "drivers/files.h"
+#include "drivers/mongodb.h"
 #include "drivers/nginx.h"
 #include "drivers/postgres.h"
 #include "drivers/qdrant.h"
@@ -120,12 +121,25 @@ constexpr DriverKey kQdrantKeys[] = {
     {"snapshot_timeout", KeyType::duration, false, "the longest that the server may make, or load, a snapshot; default 1h"},
 };
 
+constexpr DriverKey kMongoKeys[] = {
+    {"uri", KeyType::text, false, "mongodb://127.0.0.1/ragdb"},
+    {"uri_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
+    {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
+    {"password_file", KeyType::text, false, "a file that holds it"},
+    {"databases", KeyType::text_list, false, "default the address's, else all but admin, local and config"},
+    {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"ragdb/cache_*\""},
+    {"facts", KeyType::text_table, false, "name = \"chunks {\\\"deleted\\\": false}\": how many documents match"},
+    {"writers", KeyType::text, false, "without snapshots: \"run\" (default, fuzzy), or \"paused\" until all is read"},
+    {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
+    {"index_timeout", KeyType::duration, false, "the longest that a restore may build indexes; default 4h"},
+};
+
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
 }
 
-constexpr std::array<DriverInfo, 9> kDrivers = {{
+constexpr std::array<DriverInfo, 10> kDrivers = {{
     {"files", "files and folders, as they are", kFilesKeys, make<FilesDriver>},
     {"env", ".env files: kept as they are, values never shown", kEnvKeys, make<EnvDriver>},
     {"nginx", "an nginx config: tested by nginx, which is reloaded after a restore", kNginxKeys, make<NginxDriver>},
@@ -136,6 +150,7 @@ constexpr std::array<DriverInfo, 9> kDrivers = {{
     {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
     {"qdrant", "collections of a Qdrant server: streams of its shards, restored beside the live ones by aliases", kQdrantKeys,
      make<QdrantDriver>},
+    {"mongodb", "MongoDB databases, read in a snapshot session, restored by renaming", kMongoKeys, make<MongoDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 

@@ -43,9 +43,6 @@ TEST(ConfigSources, ReportsWrongTypesNamesAndDrivers) {
                   "i.toml:6: [sources.a b]: the name of a source may hold letters, digits, _ and - only, at most 64 of them"}));
     EXPECT_EQ(mistakes_of("[sources.a]\npath = \"x\"\n"),
               (std::vector<std::string>{"i.toml:6: [sources.a] needs `driver`, one of: " + driver_names()}));
-    EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"mongodb\"\n"),
-              (std::vector<std::string>{
-                  "i.toml:7: the driver \"mongodb\" is not supported by this version of ingot; there are: " + driver_names()}));
     EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"files\"\npaths = \"x\"\n"),
               (std::vector<std::string>{"i.toml:8: `paths` wants a list of texts, such as [\"a\", \"b\"], not text"}));
     EXPECT_EQ(mistakes_of("[sources.a]\ndriver = \"files\"\npaths = [\"x\", 7]\n"),

@@ -7,6 +7,7 @@
 #include "drivers/registry.h"
 #include "faiss_contract_fixture.h"
 #include "files_fixture.h"
+#include "mongodb_contract_fixture.h"
 #include "nginx_contract_fixture.h"
 #include "postgres_contract_fixture.h"
 #include "qdrant_contract_fixture.h"
@@ -104,6 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Drivers, DriverContract,
                                          Named{"sqlite_journal", journal_database},
                                          Named{"faiss", make_fixture<FaissSourceFixture>},
                                          Named{"postgres", make_fixture<PostgresSourceFixture>},
+                                         Named{"mongodb", make_fixture<MongoSourceFixture>},
                                          Named{"redis", make_fixture<RedisSourceFixture>}, Named{"qdrant", qdrant_streams_shards},
                                          Named{"qdrant_snapshot", qdrant_makes_snapshots}, Named{"command", command},
                                          Named{"command_transaction", transaction_command}),

@@ -172,6 +172,7 @@ TEST_F(MongoDriverTest, RefusesWhatItCannotTakeAndNeverShowsAPassword) {
     SourceSpec apart = spec("rag@");
     apart.options["password_file"] = folder_ / "password";
     put(folder_ / "password", "s3cret\n");
+    ASSERT_EQ(::chmod((folder_ / "password").c_str(), 0600), 0);
     MongoDriver second(apart);
     EXPECT_NE(std::string(error_of([&] { second.prepare(); }).what()).find("no collection"), std::string::npos);
 }

@@ -380,12 +380,6 @@ class Config(StackTest):
         os.mkdir(stack.config)
         self.refused(stack, ["snapshot"], 1, stack.config)
 
-    def test_a_driver_of_a_later_version_is_named(self):
-        stack = self.stack()
-        with open(stack.config, "a", encoding="utf-8") as file:
-            file.write("[sources.notes]\ndriver = \"mongodb\"\nuri_env = \"MONGODB_URI\"\n")
-        self.refused(stack, ["snapshot"], 2, "mongodb", "not supported by this version")
-
 
 class CommandLine(StackTest):
     def test_a_passphrase_on_the_command_line_is_refused_and_not_repeated(self):

@@ -165,7 +165,7 @@ class Server:
         self.lock = threading.RLock()
         self.cursors = {}
         self.next_cursor = 1000
-        self.faults = []  # (command, how many are let through, code)
+        self.faults = []  # [command, how many are let through, code, how often]
         self.log = open(os.path.join(options.dir, "commands"), "a", encoding="utf-8")
 
     def hello(self):
@@ -217,9 +217,10 @@ class Server:
             raise Refused(13, f"not authorized on {db} to execute command {name}")
         for fault in self.faults:
             if fault[0] == name:
-                if fault[1] == 0:
+                if fault[1] == 0 and fault[3] != 0:
+                    fault[3] -= 1
                     raise Refused(fault[2], f"{name} fails as it was told to")
-                fault[1] -= 1
+                fault[1] = max(0, fault[1] - 1)
         handler = getattr(self, "do_" + name, None)
         if handler is None:
             raise Refused(59, f"no such command: '{name}'")
@@ -244,8 +245,8 @@ class Server:
         return SON(version=self.options.version)
 
     def do_standInFaults(self, _db, command, _state):
-        """{ standInFaults: [ { command, after, code } ] }: from now on those fail, after so many that do not."""
-        self.faults = [[one["command"], one["after"], one["code"]] for one in command["standInFaults"]]
+        """{ standInFaults: [ { command, after, code, times } ] }: from now on those fail, after so many that do not, so often (-1: always)."""
+        self.faults = [[one["command"], one["after"], one["code"], one.get("times", -1)] for one in command["standInFaults"]]
 
     def do_saslStart(self, _db, command, state):
         first = bytes(command["payload"]).decode()
