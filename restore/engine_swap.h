@@ -15,6 +15,7 @@ public:
     std::vector<SpaceNeed> needs() const override;
     uint64_t replaced_bytes() const override;
     void stage(RestoreResult& result) override;
+    void ping() override { engine_->ping(); }
     void prepare_swap() override;
     void swap(RestoreResult& result) override;
     const RestoreResult& counts() const override { return counts_; }

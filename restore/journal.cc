@@ -12,7 +12,7 @@
 namespace ingot {
 namespace {
 
-constexpr std::string_view kMagic = "INGOTJR2";
+constexpr std::string_view kMagic = "INGOTJR3";
 constexpr size_t kTextLimitBytes = 65'536;
 constexpr size_t kChecksumBytes = 32;
 // A journal lists targets and stage folders; more than this is not one.
@@ -21,6 +21,12 @@ constexpr uint64_t kJournalLimitBytes = 16 << 20;
 constexpr uint8_t kEngine = 1;
 constexpr uint8_t kSwapBegun = 2;
 constexpr uint8_t kSwapped = 4;
+constexpr uint8_t kAfterSwapOwed = 8;
+
+constexpr uint8_t kUndrainOwed = 1;
+constexpr uint8_t kStartOwed = 2;
+constexpr uint8_t kStartBegun = 4;
+constexpr uint8_t kCheckoutBegun = 8;
 
 std::string journal_path(const std::string& state_dir, const std::string& stack) { return join(state_dir, stack + ".journal"); }
 
@@ -41,10 +47,11 @@ JournalTarget decode_target(Decoder& in) {
     target.source = in.prefixed_text(kTextLimitBytes);
     target.driver = in.prefixed_text(kTextLimitBytes);
     const uint8_t flags = in.u8();
-    if ((flags & ~(kEngine | kSwapBegun | kSwapped)) != 0) in.fail("unknown flags");
+    if ((flags & ~(kEngine | kSwapBegun | kSwapped | kAfterSwapOwed)) != 0) in.fail("unknown flags");
     target.engine = (flags & kEngine) != 0;
     target.swap_begun = (flags & kSwapBegun) != 0;
     target.swapped = (flags & kSwapped) != 0;
+    target.after_swap_owed = (flags & kAfterSwapOwed) != 0;
     for (uint32_t left = in.count(4); left > 0; --left) target.stage_dirs.push_back(in.prefixed_text(kTextLimitBytes));
     target.staged_dir = in.prefixed_text(kTextLimitBytes);
     target.work_dir = in.prefixed_text(kTextLimitBytes);
@@ -55,6 +62,52 @@ JournalTarget decode_target(Decoder& in) {
         target.roots.push_back(std::move(root));
     }
     return target;
+}
+
+void encode_services(Encoder& out, const Journal& journal) {
+    const JournalServices& services = journal.services;
+    out.prefixed(journal.reason);
+    out.u8(static_cast<uint8_t>((services.undrain_owed ? kUndrainOwed : 0) | (services.start_owed ? kStartOwed : 0) |
+                                (services.start_begun ? kStartBegun : 0) | (services.checkout_begun ? kCheckoutBegun : 0)));
+    out.prefixed(services.version_before).prefixed(services.version_after);
+    out.u32(static_cast<uint32_t>(journal.expected.size()));
+    for (const auto& [probe, value] : journal.expected) out.prefixed(probe).prefixed(value);
+    out.u32(static_cast<uint32_t>(journal.steps.size()));
+    for (const RestoreStep& step : journal.steps) {
+        out.prefixed(step.name).i64(step.at_ms).i64(step.ms).u8(step.failed ? 1 : 0).prefixed(step.detail);
+    }
+}
+
+void decode_services(Decoder& in, Journal& journal) {
+    JournalServices& services = journal.services;
+    journal.reason = in.prefixed_text(kTextLimitBytes);
+    const uint8_t flags = in.u8();
+    if ((flags & ~(kUndrainOwed | kStartOwed | kStartBegun | kCheckoutBegun)) != 0) in.fail("unknown flags of services");
+    services.undrain_owed = (flags & kUndrainOwed) != 0;
+    services.start_owed = (flags & kStartOwed) != 0;
+    services.start_begun = (flags & kStartBegun) != 0;
+    services.checkout_begun = (flags & kCheckoutBegun) != 0;
+    services.version_before = in.prefixed_text(kTextLimitBytes);
+    services.version_after = in.prefixed_text(kTextLimitBytes);
+    std::string last;
+    for (uint32_t left = in.count(8); left > 0; --left) {
+        std::string probe = in.prefixed_text(kTextLimitBytes);
+        // In order, each once: a journal has one encoding.
+        if (!journal.expected.empty() && probe <= last) in.fail("expectations out of order");
+        last = probe;
+        journal.expected[std::move(probe)] = in.prefixed_text(kTextLimitBytes);
+    }
+    for (uint32_t left = in.count(25); left > 0; --left) {
+        RestoreStep step;
+        step.name = in.prefixed_text(kTextLimitBytes);
+        step.at_ms = in.i64();
+        step.ms = in.i64();
+        const uint8_t failed = in.u8();
+        if (failed > 1) in.fail("a step neither failed nor done");
+        step.failed = failed == 1;
+        step.detail = in.prefixed_text(kTextLimitBytes);
+        journal.steps.push_back(std::move(step));
+    }
 }
 
 }  // namespace
@@ -81,11 +134,12 @@ Bytes encode_journal(const Journal& journal) {
     Encoder out;
     out.raw(kMagic).prefixed(journal.restore_id).prefixed(journal.stack).raw(journal.snapshot.view());
     out.u8(static_cast<uint8_t>(journal.state)).i64(journal.started_ms).prefixed(journal.kept_dir);
+    encode_services(out, journal);
     out.u32(static_cast<uint32_t>(journal.targets.size()));
     for (const JournalTarget& target : journal.targets) {
         out.prefixed(target.source).prefixed(target.driver);
         out.u8(static_cast<uint8_t>((target.engine ? kEngine : 0) | (target.swap_begun ? kSwapBegun : 0) |
-                                    (target.swapped ? kSwapped : 0)));
+                                    (target.swapped ? kSwapped : 0) | (target.after_swap_owed ? kAfterSwapOwed : 0)));
         out.u32(static_cast<uint32_t>(target.stage_dirs.size()));
         for (const std::string& folder : target.stage_dirs) out.prefixed(folder);
         out.prefixed(target.staged_dir).prefixed(target.work_dir).u32(static_cast<uint32_t>(target.roots.size()));
@@ -113,6 +167,7 @@ Journal decode_journal(ByteView bytes, const std::string& path) {
     journal.state = static_cast<RestoreState>(state);
     journal.started_ms = in.i64();
     journal.kept_dir = in.prefixed_text(kTextLimitBytes);
+    decode_services(in, journal);
     for (uint32_t left = in.count(21); left > 0; --left) journal.targets.push_back(decode_target(in));
     in.finish();
     return journal;
@@ -140,6 +195,15 @@ void JournalFile::remove() {
     if (!fs_.exists(path_)) return;
     fs_.remove(path_);
     fs_.sync_dir(parent_of(path_));
+}
+
+bool restore_is_running(const std::string& state_dir, const std::string& stack) {
+    try {
+        Lock(join(state_dir, stack + ".lock"), LockMode::exclusive, 0);
+        return false;
+    } catch (const Error& error) {
+        return error.code() == Code::locked;  // no lock file: there was no restore yet
+    }
 }
 
 std::optional<Journal> unfinished_restore(FileSystem& fs, const std::string& state_dir, const std::string& stack) {

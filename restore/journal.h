@@ -5,15 +5,18 @@
 // Before `proven`, recovery goes back; from it on, forward. Each state is written as a new file that durably replaces the one
 // before, so a journal is read whole or not at all. Steps between two states are idempotent and are simply run again.
 //
-// Layout, in the one codec (base/bytes.h): magic "INGOTJR2", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
-// i64 started_ms, kept dir, u32 targets, each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped), u32 stage folders,
-// each u32-prefixed, staged dir, work dir, u32 roots, each: listing path, live path; then the SHA-256 of all before it. Paths are
-// bytes, which JSON cannot hold.
+// Layout, in the one codec (base/bytes.h): magic "INGOTJR3", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
+// i64 started_ms, kept dir, reason, u8 services (1 undrain owed, 2 start owed, 4 start begun, 8 checkout begun), version before,
+// version after, u32 expectations, each: probe, value; u32 steps, each: name, i64 at_ms, i64 ms, u8 failed, detail; u32 targets,
+// each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped, 8 after_swap owed), u32 stage folders, each u32-prefixed,
+// staged dir, work dir, u32 roots, each: listing path, live path; then the SHA-256 of all before it. Paths are bytes, which JSON
+// cannot hold.
 //
 // Thread safety: one thread, under the stack's restore lock (a kernel lock on `<stack>.lock` beside the journal).
 // Errors: Error{damaged} for a journal that cannot be read, naming it; Error{locked} when another restore of the stack runs.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +24,7 @@
 
 #include "base/filesystem.h"
 #include "drivers/driver.h"
+#include "restore/timeline.h"
 #include "store/lock.h"
 #include "store/types.h"
 
@@ -39,6 +43,19 @@ struct JournalTarget {
     bool swap_begun = false;              // logged before the first change to the live target
     bool swapped = false;
     std::vector<SourceRoot> roots = {};  // where the source was live, for what is kept of it
+    bool after_swap_owed = false;        // logged before its before_swap hook
+};
+
+// What was begun with the services, each logged before its command is.  (I8)
+struct JournalServices {
+    bool undrain_owed = false;
+    bool start_owed = false;
+    bool start_begun = false;     // upon the new state: they are stopped again before anything is swapped back
+    bool checkout_begun = false;  // of version_after: version_before comes back with the old state
+    std::string version_before = {};
+    std::string version_after = {};
+
+    bool owed() const { return undrain_owed || start_owed; }
 };
 
 struct Journal {
@@ -48,6 +65,10 @@ struct Journal {
     RestoreState state = RestoreState::picked;
     int64_t started_ms = 0;
     std::string kept_dir = {};  // what the swap replaced is moved there once proven (keep_replaced.h); empty: it is deleted
+    std::string reason = {};    // of a rollback
+    JournalServices services = {};
+    std::map<std::string, std::string> expected = {};  // probe -> the value that the snapshot says it must find
+    std::vector<RestoreStep> steps = {};
     std::vector<JournalTarget> targets = {};
 };
 
@@ -72,6 +93,9 @@ private:
 Bytes encode_journal(const Journal& journal);
 // `path` names it in errors.
 Journal decode_journal(ByteView bytes, const std::string& path);
+
+// Does a process hold the stack's restore lock at this moment?
+bool restore_is_running(const std::string& state_dir, const std::string& stack);
 
 // Is a restore of this stack unfinished? Takes no lock. For the line that every other command prints first.
 std::optional<Journal> unfinished_restore(FileSystem& fs, const std::string& state_dir, const std::string& stack);

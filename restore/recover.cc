@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/step.h"
 #include "restore/keep_replaced.h"
+#include "restore/probe.h"
 #include "restore/target.h"
 
 namespace ingot {
@@ -32,16 +33,18 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
-bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told,
-              std::vector<std::string>& notices) {
+bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services,
+              const std::set<std::string>& told, std::vector<std::string>& notices) {
     std::string problems;
     std::string hint;
     for (size_t i = journal.targets.size(); i-- > 0;) {
-        const JournalTarget& target = journal.targets[i];
-        if (!target.swap_begun) continue;
-        try {
+        JournalTarget& target = journal.targets[i];
+        const auto undo = [&] {
             undo_target(fs, stack, target);
             step("restore.target-undone");
+        };
+        try {
+            services.swapping_back(target, undo, notices);
         } catch (const Error& error) {
             problems += (problems.empty() ? "" : "; ") + std::string(error.what());
             if (hint.empty()) hint = error.hint();
@@ -65,10 +68,47 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
     return true;
 }
 
-Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal,
+namespace {
+
+// The state is mixed, and a person is called: services run nevertheless, as they did before (I8), and are stopped again when the
+// recovery is tried again.
+[[noreturn]] void start_upon_mixed(JournalFile& file, Journal& journal, Services& services, const Error& failed) {
+    std::string more;
+    std::vector<std::string> problems;
+    const bool were_stopped = journal.services.start_owed;
+    try {
+        services.bring_back(problems);
+    } catch (const Error& error) {
+        problems.emplace_back(error.what());
+        problems.push_back(error.hint());
+    }
+    for (const std::string& problem : problems) more += "; " + problem;
+    journal.services.start_begun = were_stopped;
+    try {
+        file.save(journal);
+    } catch (const Error& error) {
+        ignore_error(error, "the next recovery then swaps back without stopping the services first");
+    }
+    throw Error(failed.code(), failed.what() + more, failed.hint());
+}
+
+}  // namespace
+
+Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services, bool unsure,
                       const std::set<std::string>& told) {
     Ending ending;
-    const bool cleanable = undo_all(fs, stack, file, journal, told, ending.problems);
+    services.stop_again(unsure, ending.problems);
+    bool cleanable = false;
+    try {
+        cleanable = undo_all(fs, stack, file, journal, services, told, ending.problems);
+    } catch (const Error& error) {
+        start_upon_mixed(file, journal, services, error);
+    }
+    services.bring_back(ending.problems);
+    if (services.owed()) {
+        ending.left = {"the old state is live; the services were left to be started later"};
+        return ending;
+    }
     ending.left = cleanable ? clean_all(fs, stack, file, journal)
                             : std::vector<std::string>{"the stage folders and the restore journal, which cannot be written"};
     return ending;
@@ -111,12 +151,9 @@ std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFi
     return left;
 }
 
-RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
-    const int64_t started_ns = mono_now_ns();
-    RestoreResult result;
-    result.outcome = "nothing";
-    JournalFile file(fs, stack.state_dir, stack.name);
-    std::optional<Journal> journal;
+namespace {
+
+Journal* load_or_explain(const JournalFile& file, std::optional<Journal>& journal) {
     try {
         journal = file.load();
     } catch (const Error& error) {
@@ -126,21 +163,114 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress) {
                     "put it back by "
                     "hand, then remove the journal");
     }
-    if (!journal) return result;
+    return journal ? &*journal : nullptr;
+}
 
-    result.restore_id = journal->restore_id;
-    result.targets = journal->targets.size();
-    const bool forward = journal->state == RestoreState::proven;
-    progress.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal->restore_id,
-                              local_time(journal->started_ms), to_string(journal->state), forward ? "forward" : "back"));
+class Recovery {
+public:
+    Recovery(Stack& stack, FileSystem& fs, Progress& progress, const RecoverOptions& options, JournalFile& file, Journal& journal)
+        : stack_(stack),
+          fs_(fs),
+          progress_(progress),
+          options_(options),
+          file_(file),
+          journal_(journal),
+          timeline_(journal.steps, options.on_step),
+          services_(stack, file, journal, timeline_, progress, options.services) {}
+
+    RestoreResult run() {
+        result_.restore_id = journal_.restore_id;
+        result_.targets = journal_.targets.size();
+        result_.reason = journal_.reason;
+        const bool probing =
+            journal_.state == RestoreState::swapped && !options_.undo && options_.services && !stack_.probes.empty();
+        progress_.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal_.restore_id,
+                                   local_time(journal_.started_ms), to_string(journal_.state),
+                                   probing                                  ? "where the probes say"
+                                   : journal_.state == RestoreState::proven ? "forward"
+                                                                            : "back"));
+        services_.wait_for_orphans(result_.problems);
+        if (probing) go_on_by_probes();
+        const bool forward = journal_.state == RestoreState::proven;
+        const Ending ending = forward ? finish() : take_back();
+        for (const auto& lines : {ending.problems, ending.left}) {
+            result_.problems.insert(result_.problems.end(), lines.begin(), lines.end());
+        }
+        if (forward && !journal_.kept_dir.empty() && fs_.exists(journal_.kept_dir)) result_.kept_in = journal_.kept_dir;
+        result_.outcome = forward ? "restored" : "undone";
+        result_.steps = journal_.steps;
+        return std::move(result_);
+    }
+
+private:
+    // What a restore does between `swapped` and `proven`: each step again, because nobody knows how far it got.
+    void go_on_by_probes() {
+        try {
+            for (JournalTarget& target : journal_.targets) {
+                services_.after_swap(target);
+                if (Driver* driver = find_driver_of(stack_, target.source)) driver->activate();
+            }
+            services_.checkout();
+            services_.start();
+            Prober(stack_, journal_.expected, timeline_, progress_).run();
+            journal_.state = RestoreState::proven;
+            file_.save(journal_);
+            step("restore.proven");
+        } catch (const Error& error) {
+            journal_.state = RestoreState::swapped;
+            result_.problems.push_back(fmt::format("the new state was not found good, and is taken back: {}", error.what()));
+        }
+    }
+
+    Ending finish() {
+        Ending ending;
+        if (!options_.services && services_.owed()) {
+            ending.left = {"the new state is live; `undrain` was left to be run later"};
+            return ending;
+        }
+        try {
+            services_.undrain();
+        } catch (const Error& error) {
+            throw undrain_failed(error, stack_);
+        }
+        return finish_proven(fs_, stack_, file_, journal_);
+    }
+
     // After a crash nobody knows which engines took notice of the new files: each whose files were swapped is told again.
-    std::set<std::string> told;
-    for (const JournalTarget& target : journal->targets) told.insert(target.source);
-    const Ending ending = forward ? finish_proven(fs, stack, file, *journal) : undo_and_clean(fs, stack, file, *journal, told);
-    result.problems = ending.problems;
-    result.problems.insert(result.problems.end(), ending.left.begin(), ending.left.end());
-    if (forward && !journal->kept_dir.empty() && fs.exists(journal->kept_dir)) result.kept_in = journal->kept_dir;
-    result.outcome = forward ? "restored" : "undone";
+    Ending take_back() {
+        std::set<std::string> told;
+        for (const JournalTarget& target : journal_.targets) told.insert(target.source);
+        return undo_and_clean(fs_, stack_, file_, journal_, services_, true, told);
+    }
+
+    Stack& stack_;
+    FileSystem& fs_;
+    Progress& progress_;
+    const RecoverOptions& options_;
+    JournalFile& file_;
+    Journal& journal_;
+    Timeline timeline_;
+    Services services_;
+    RestoreResult result_;
+};
+
+}  // namespace
+
+Error undrain_failed(const Error& error, const Stack& stack) {
+    return {
+        Code::rollback_incomplete,
+        fmt::format("the snapshot is live and was found good, but nothing is sent to it yet: {}", error.what()),
+        fmt::format("run it by hand: {}; then `ingot restore --resume`, which runs it again", printable(stack.services.undrain))};
+}
+
+RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress, const RecoverOptions& options) {
+    const int64_t started_ns = mono_now_ns();
+    RestoreResult result;
+    result.outcome = "nothing";
+    JournalFile file(fs, stack.state_dir, stack.name);
+    std::optional<Journal> journal;
+    if (load_or_explain(file, journal) == nullptr) return result;
+    result = Recovery(stack, fs, progress, options, file, *journal).run();
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;
     return result;
 }

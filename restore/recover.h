@@ -9,16 +9,18 @@
 
 #include "restore/journal.h"
 #include "restore/restore.h"
+#include "restore/services.h"
 
 namespace ingot {
 
-// Every target whose swap was begun gets its old state back, in reverse; then the journal says that there is nothing to undo.
+// Every target whose swap was begun gets its old state back, in reverse, within its source's hooks; then the journal says that
+// there is nothing to undo.
 // Goes on with the other targets after one failed, then throws Error{rollback_incomplete} naming all that is left to do.
 // Then the engines of `told`, sources that took notice of the new files or may have, take notice of the old ones; one that does
 // not is named in `problems`, and ends nothing: the old state is live.
 // False: the old state is live, but the journal could not be told so: the stages must stay until recovery has told it.
-bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told,
-              std::vector<std::string>& problems);
+bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services,
+              const std::set<std::string>& told, std::vector<std::string>& problems);
 
 // Removes stages and work folders, then the journal. What cannot be removed is returned, one line each, and the journal is kept.
 std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal);
@@ -28,8 +30,13 @@ struct Ending {
     std::vector<std::string> problems;  // what else a person should know
 };
 
-// undo_all, then clean_all where that may be.
-Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, const std::set<std::string>& told);
+// The services stop, undo_all, the services start (also where undo_all failed, I8), then clean_all where that may be.
+// `unsure`: after a crash, when the machine may have started services by itself.
+Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services, bool unsure,
+                      const std::set<std::string>& told);
+
+// Of a restore that is proven, where `undrain` failed: exit 22, for somebody has to see to it.
+Error undrain_failed(const Error& error, const Stack& stack);
 
 // Forward, from `proven`: keeps what was replaced where that was asked for (keep_replaced.h), then clean_all. What could not be
 // kept stays where it lies, and the journal with it.

@@ -13,8 +13,10 @@
 #include "restore/journal.h"
 #include "restore/keep_replaced.h"
 #include "restore/preflight.h"
+#include "restore/probe.h"
 #include "restore/recover.h"
 #include "restore/restore_id.h"
+#include "restore/services.h"
 #include "restore/target.h"
 #include "restore/to_folder.h"
 
@@ -36,23 +38,25 @@ public:
     RestoreResult run() {
         if (!options_.dry_run) take_lock();
         try {
-            pick();   // -> picked:  nothing was touched
-            check();  // -> checked: nothing was touched
+            pick();                                      // -> picked:  nothing was touched
+            timeline_.timed("check", [&] { check(); });  // -> checked: nothing was touched
             if (options_.dry_run) return finished("planned");
-            stage();  // -> staged:  the stage can be deleted
-            stop();   // -> stopped: the same
+            timeline_.timed("stage", [&] { stage(); });  // -> staged:  the stage can be deleted
+            stop();                                      // -> stopped: the same, and services start again
         } catch (const std::exception& error) {
             abandon(as_error(error));
         }
         try {
-            swap();      // -> swapped: swap back in reverse
-            activate();  // engines take notice; the same
-            probe();
+            timeline_.timed("swap", [&] { swap(); });          // -> swapped: swap back in reverse, services start again
+            timeline_.timed("activate", [&] { activate(); });  // engines take notice; the same
+            start();  // the application's version, services; the same, and they are stopped before
+            probe();  // the same
             prove();  // -> proven:  the commit point; from here on forward
         } catch (const std::exception& error) {
-            if (!swap_begun()) abandon(as_error(error));
+            if (!anything_to_take_back()) abandon(as_error(error));
             roll_back(as_error(error));
         }
+        undrain();
         clean();
         return finished("restored");
     }
@@ -60,6 +64,7 @@ public:
 private:
     void take_lock() {
         file_ = std::make_unique<JournalFile>(fs_, stack_.state_dir, stack_.name);
+        services_ = std::make_unique<Services>(stack_, *file_, journal_, timeline_, progress_);
         if (!file_->load()) return;
         throw Error(Code::failed, fmt::format("an earlier restore of {} is unfinished", stack_.name),
                     "finish it with `ingot restore --resume`, or take it back with `ingot restore --undo`");
@@ -70,11 +75,15 @@ private:
         journal_.stack = stack_.name;
         journal_.snapshot = snapshot_.id;
         journal_.started_ms = wall_now_ms();
+        journal_.reason = result_.reason = options_.reason;
         if (!options_.keep_replaced.empty()) journal_.kept_dir = kept_folder_name(options_.keep_replaced, journal_);
         for (const ManifestSource* source : wanted_sources(snapshot_, options_.only, true)) make(*source);
         // Engines may wait for locks, and fail; trees are quick to take back. So engines go first.
         std::ranges::stable_sort(targets_, std::greater(), [](const auto& target) { return target->journal().engine; });
         result_.targets = targets_.size();
+        std::vector<std::string> restored;
+        for (const auto& target : targets_) restored.push_back(target->journal().source);
+        journal_.expected = expectations(stack_, snapshot_.manifest, restored);
         reached(RestoreState::picked, "restore.picked");
     }
 
@@ -107,6 +116,7 @@ private:
         require_space(needs);
         std::erase_if(targets_, [](const auto& target) { return target->unchanged(); });
         for (const auto& target : targets_) journal_.targets.push_back(target->journal());
+        if (services_) services_->note_versions(snapshot_.manifest.application_version);
         reached(RestoreState::checked, "restore.checked");
     }
 
@@ -128,17 +138,35 @@ private:
         reached(RestoreState::staged, "restore.staged");
     }
 
-    // Writers are stopped here once hooks are configured; every engine must still answer.
+    // `stop` is to stop the writers: every engine must still answer.
     void stop() {
+        check_interrupted();
+        services_->drain();
+        services_->stop();
+        if (services_->owed()) ping();
         check_interrupted();
         reached(RestoreState::stopped, "restore.stopped");
         // As late as nothing was changed yet: what is found here costs nobody anything.
         for (const auto& target : targets_) target->look_again();
     }
 
+    void ping() {
+        for (const auto& target : targets_) {
+            try {
+                target->ping();
+            } catch (const Error& error) {
+                throw Error(Code::failed,
+                            fmt::format("{} does not answer now that the services are stopped: {}", target->journal().source,
+                                        error.what()),
+                            "let `stop` of [services] stop what writes, and not the engines that the stack's data is in");
+            }
+        }
+    }
+
     void swap() {
         for (size_t i = 0; i < targets_.size(); ++i) {
             targets_[i]->prepare_swap();
+            services_->before_swap(journal_.targets[i]);
             journal_.targets[i].swap_begun = true;
             file_->save(journal_);
             step("restore.swap-begun");
@@ -146,6 +174,7 @@ private:
             targets_[i]->swap(result_);
             journal_.targets[i].swapped = true;
             step("restore.target-swapped");
+            services_->after_swap(journal_.targets[i]);
         }
         reached(RestoreState::swapped, "restore.swapped");
     }
@@ -164,8 +193,13 @@ private:
         result_.outage_ms = first_swap_ns_ == 0 ? 0 : (mono_now_ns() - first_swap_ns_) / 1'000'000;
     }
 
-    // Writers are started and probes are run here once they are configured.
-    void probe() {}
+    void start() {
+        services_->checkout();
+        services_->start();
+        result_.outage_ms = services_->outage_ms().value_or(result_.outage_ms);
+    }
+
+    void probe() { Prober(stack_, journal_.expected, timeline_, progress_).run(); }
 
     void prove() {
         try {
@@ -185,6 +219,15 @@ private:
         }
     }
 
+    // The journal stays where it fails: `--resume` runs it again, and cleans.
+    void undrain() {
+        try {
+            services_->undrain();
+        } catch (const Error& error) {
+            throw undrain_failed(error, stack_);
+        }
+    }
+
     void clean() {
         const Ending ending = finish_proven(fs_, stack_, *file_, journal_);
         for (const std::string& line : ending.left) {
@@ -198,25 +241,51 @@ private:
         return {Code::failed, error.what()};  // no memory, no threads: undone like any other
     }
 
-    bool swap_begun() const { return std::ranges::any_of(journal_.targets, &JournalTarget::swap_begun); }
+    bool anything_to_take_back() const {
+        return std::ranges::any_of(journal_.targets, &JournalTarget::swap_begun) || journal_.services.start_begun ||
+               journal_.services.checkout_begun;
+    }
 
     // Before the first swap: the stages go, the live state was not touched.
     [[noreturn]] void abandon(const Error& error) {
         targets_.clear();
         std::string left;
+        const bool touched = services_ && services_->owed();
+        if (touched) start_again(error);
         if (file_ && saved_) {
             for (const std::string& line : clean_all(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
         }
-        throw Error(error.code(), fmt::format("{}; nothing was changed{}", error.what(), left),
-                    left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
+        // Services that were out for a while are no "nothing was changed", to a script that looks at the exit status.
+        throw Error(
+            touched && error.code() != Code::interrupted ? Code::rolled_back : error.code(),
+            fmt::format("{}; {}{}", error.what(),
+                        touched ? "nothing was swapped, and the services were started again" : "nothing was changed", left),
+            left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
+    }
+
+    void start_again(const Error& error) {
+        std::vector<std::string> problems;
+        for (JournalTarget& target : journal_.targets)
+            services_->swapping_back(
+                target, [] {}, problems);
+        try {
+            services_->bring_back(problems);
+        } catch (const Error& start_error) {
+            throw Error(start_error.code(), fmt::format("{}; nothing was swapped; {}", error.what(), start_error.what()),
+                        start_error.hint());
+        }
+        for (const std::string& problem : problems) progress_.note(problem);
     }
 
     [[noreturn]] void roll_back(const Error& error) {
-        if (error.code() == Code::rollback_incomplete) throw error;
+        if (error.code() == Code::rollback_incomplete) {  // of prove(): the new state stays live
+            undrain();
+            throw error;
+        }
         targets_.clear();
         std::string left, told;
         try {
-            const Ending ending = undo_and_clean(fs_, stack_, *file_, journal_, told_);
+            const Ending ending = undo_and_clean(fs_, stack_, *file_, journal_, *services_, false, told_);
             for (const std::string& line : ending.problems) told += "; " + line;
             for (const std::string& line : ending.left) left += "; left behind: " + line;
         } catch (const Error& undo_error) {
@@ -249,6 +318,7 @@ private:
 
     RestoreResult finished(const char* outcome) {
         result_.outcome = outcome;
+        result_.steps = journal_.steps;
         result_.duration_ms = (mono_now_ns() - started_ns_) / 1'000'000;
         return std::move(result_);
     }
@@ -262,6 +332,8 @@ private:
     RepositoryContent content_;
     std::unique_ptr<JournalFile> file_;
     Journal journal_;
+    Timeline timeline_{journal_.steps, options_.on_step};
+    std::unique_ptr<Services> services_;
     bool saved_ = false;  // there may be a journal on the disk
     std::vector<std::unique_ptr<Target>> targets_;
     std::set<std::string> told_;  // sources whose engines took notice of the new files

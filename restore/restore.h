@@ -9,6 +9,7 @@
 
 #include "base/filesystem.h"
 #include "base/progress.h"
+#include "restore/timeline.h"
 #include "snapshot/catalog.h"
 #include "snapshot/stack.h"
 #include "store/repository.h"
@@ -20,6 +21,8 @@ struct RestoreOptions {
     std::string to;                 // a folder: everything goes below DIR/<source>/, nothing live is touched
     bool dry_run = false;
     std::string keep_replaced = {};  // a folder: what the swap replaces is kept in a new folder of it, instead of deleted
+    std::string reason = {};         // of a rollback; kept in the journal and in the result
+    Timeline::Listener on_step = {};
 };
 
 struct RestoreChange {
@@ -34,12 +37,16 @@ struct RestoreResult {
     uint64_t targets = 0;
     uint64_t bytes_written = 0;
     uint64_t unchanged = 0, replaced = 0, added = 0, removed = 0, metadata = 0;  // entries
-    int64_t outage_ms = 0;  // from the first swap until every engine took notice of the last one
+    // From the start of `stop` to the end of `start`; without them from the first swap until every engine took notice of the
+    // last.
+    int64_t outage_ms = 0;
     int64_t duration_ms = 0;
     std::string outcome;                 // "restored", "planned", "written", "undone"
     std::vector<RestoreChange> changes;  // with dry_run: every one that is not `unchanged`
     std::vector<std::string> problems;   // metadata that could not be set, what was left behind
     std::string kept_in;                 // the folder that holds what was replaced; empty: nothing was kept
+    std::string reason;
+    std::vector<RestoreStep> steps;  // also those before a crash
 };
 
 RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,
@@ -49,8 +56,16 @@ RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& s
 RestoreResult restore_to_folder(Repository& repository, const Snapshot& snapshot, FileSystem& fs, const RestoreOptions& options,
                                 Progress& progress);
 
-// Finishes what a crash left: forward where it was proven, else back. Also with `undo`, which only goes back.
-// Needs no repository. Nothing to do: outcome "nothing".
-RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress);
+struct RecoverOptions {
+    bool undo = false;  // back, also where probes would pass
+    // False, as at boot: the machine starts the services itself, after this. Nothing is probed then, and what their hooks owe
+    // stays in the journal for the next recovery.
+    bool services = true;
+    Timeline::Listener on_step = {};
+};
+
+// Finishes what a crash left: forward where it was proven; where everything was swapped and probes are configured, by what they
+// find; else back. Needs no repository. Nothing to do: outcome "nothing".
+RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress, const RecoverOptions& options = {});
 
 }  // namespace ingot

@@ -52,6 +52,8 @@ public:
     // Right before the first target is swapped: is what is live still what check() saw? Cheap, by what stat says. Changes
     // nothing. Error{failed} names the first entry that was changed.
     virtual void look_again() {}
+    // Does its engine still answer, now that the services are stopped? Error{failed}.
+    virtual void ping() {}
     // Makes undo possible where that takes more than what stage() made.
     virtual void prepare_swap() {}
     virtual void swap(RestoreResult& result) = 0;

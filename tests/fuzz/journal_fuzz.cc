@@ -19,6 +19,10 @@ std::vector<Bytes> seeds() {
     target.work_dir = target.stage_dirs.front() + "/undo";
     target.swap_begun = true;
     journal.targets = {target, target};
+    journal.reason = "rate of errors";
+    journal.services = {true, true, false, true, "v2", "v1"};
+    journal.expected = {{"rows", "12"}, {"users", "3"}};
+    journal.steps = {{"stop", 1, 2, true, "said"}};
     Bytes encoded = encode_journal(journal);
     encoded.resize(encoded.size() - 32);
     return {encoded};

@@ -19,7 +19,12 @@ Journal some_journal() {
     journal.targets.push_back(
         {"docs", "files", false, {"/a/.ingot-1", "/b/\xff\n"}, "", "/state/work", true, true, {{"docs", "/srv/docs"}}});
     journal.targets.push_back({"db", "sqlite", true, {"/a/.ingot-2"}, "/a/.ingot-2/staged", "/a/.ingot-2/work", true, false, {}});
+    journal.targets[1].after_swap_owed = true;
     journal.kept_dir = "/kept/1";
+    journal.reason = "error rate";
+    journal.services = {true, false, true, true, "v2", "v1"};
+    journal.expected = {{"rows", "12"}, {"users", "3"}};
+    journal.steps = {{"stop", 1'700'000'000'001, 250, true, "said\nmore"}};
     return journal;
 }
 
@@ -43,6 +48,15 @@ TEST(Journal, ReadsBackWhatWasWritten) {
     EXPECT_EQ(again.kept_dir, "/kept/1");
     EXPECT_TRUE(again.targets[1].engine);
     EXPECT_FALSE(again.targets[1].swapped);
+    EXPECT_TRUE(again.targets[1].after_swap_owed);
+    EXPECT_EQ(again.reason, "error rate");
+    EXPECT_TRUE(again.services.undrain_owed && again.services.start_begun && again.services.checkout_begun);
+    EXPECT_FALSE(again.services.start_owed);
+    EXPECT_EQ(again.services.version_before, "v2");
+    EXPECT_EQ(again.services.version_after, "v1");
+    EXPECT_EQ(again.expected.at("rows"), "12");
+    EXPECT_EQ(again.steps.at(0).detail, "said\nmore");
+    EXPECT_TRUE(again.steps.at(0).failed);
 }
 
 TEST(Journal, NoticesEveryFlippedBitAndEveryLengthThatIsNotItsOwn) {
@@ -62,6 +76,8 @@ TEST(JournalFile, IsThereForOneRestoreAtATime) {
     JournalFile file(real_filesystem(), dir.at("state"), "stack");
     EXPECT_EQ(code_of([&] { JournalFile(real_filesystem(), dir.at("state"), "stack"); }), Code::locked);
     const JournalFile other(real_filesystem(), dir.at("state"), "another");
+    EXPECT_TRUE(restore_is_running(dir.at("state"), "stack"));
+    EXPECT_FALSE(restore_is_running(dir.at("state"), "never"));
     EXPECT_FALSE(file.load());
     file.save(some_journal());
     EXPECT_EQ(file.load()->restore_id, "0123456789abcdef");

@@ -32,6 +32,9 @@ public:
     void preflight() override {
         if (refuses) throw Error(Code::failed, "the fake engine is locked", "wait");
     }
+    void ping() override {
+        if (silent) throw Error(Code::failed, "the fake engine does not answer");
+    }
     void stage() override {
         const Bytes staged = read_file(*target_.fs, join(target_.staged_dir, root_.listing_path), 1 << 20);
         replace_file(*target_.fs, beside(), staged);
@@ -54,6 +57,7 @@ public:
     static inline bool refuses = false;
     static inline bool breaks = false;
     static inline bool full = false;
+    static inline bool silent = false;
 
 private:
     std::string beside() const { return parent_of(root_.live_path) + "/.ingot-engine-" + target_.restore_id; }
@@ -139,7 +143,7 @@ protected:
     }
     ~RestoreTest() override {
         set_interrupted(false);
-        FakeEngine::refuses = FakeEngine::breaks = FakeEngine::full = false;
+        FakeEngine::refuses = FakeEngine::breaks = FakeEngine::full = FakeEngine::silent = false;
         FakeServerDriver::opened = 0;
         FakeServerDriver::opens_golden = false;
         FakeServerDriver::rejects.clear();
