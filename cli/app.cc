@@ -34,6 +34,7 @@ const std::map<std::string, CommandFunction> kCommands = {
     {"verify", cmd_verify},
     {"check", cmd_check},
     {"restore", cmd_restore},
+    {"rollback", cmd_rollback},
     {"key add", cmd_key_add},
     {"key remove", cmd_key_remove},
     {"key list", cmd_key_list},
@@ -72,7 +73,7 @@ void wipe_passphrase_arguments(int argc, char** argv) {
 
 // Scripts read the last line of these, also when they fail.
 void summarise_failure(Output& out, const std::string& command, Code code) {
-    if (command != "snapshot" && command != "verify" && command != "restore") return;
+    if (command != "snapshot" && command != "verify" && command != "restore" && command != "rollback") return;
     JsonObject object("summary");
     object.add("outcome", code == Code::rolled_back           ? "rolled_back"
                           : code == Code::rollback_incomplete ? "rollback_incomplete"

@@ -137,6 +137,10 @@ void check_operands(const Arguments& arguments) {
     if (command == "key add" && !arguments.key.new_key_file.empty() && !arguments.key.new_passphrase_file.empty()) {
         throw Error(Code::usage, "ingot key add takes --new-key-file or --new-passphrase-file, not both", "run it once for each");
     }
+    // It is kept in the journal and in reports: a sentence, not a log.
+    constexpr size_t kMostReasonBytes = 1000;
+    if (arguments.rollback.reason.size() > kMostReasonBytes)
+        throw Error(Code::usage, "the reason is longer than 1000 bytes", "say it in a sentence");
     if (command != "restore") return;
     const RestoreArguments& restore = arguments.restore;
     const bool unfinished = restore.resume || restore.undo;
@@ -146,6 +150,10 @@ void check_operands(const Arguments& arguments) {
                        restore.dry_run || !restore.keep_replaced.empty())) {
         throw Error(Code::usage, "--resume and --undo finish the restore that was begun, and take nothing else",
                     "leave the rest out; restore another snapshot when that is done");
+    }
+    if (restore.no_services && !unfinished) {
+        throw Error(Code::usage, "--no-services goes with --resume or --undo",
+                    "it is for the boot, when the machine starts the services after the recovery");
     }
     if (!restore.to.empty() && !restore.keep_replaced.empty()) {
         throw Error(Code::usage, "ingot restore takes --to or --keep-replaced, not both",

@@ -65,7 +65,12 @@ struct RestoreArguments {
     bool dry_run = false;
     bool resume = false;
     bool undo = false;
+    bool no_services = false;
     bool yes = false;
+};
+
+struct RollbackArguments {
+    std::string reason;
 };
 
 struct CheckArguments {
@@ -101,6 +106,7 @@ struct Arguments {
     VerifyArguments verify;
     PromoteArguments promote;
     RestoreArguments restore;
+    RollbackArguments rollback;
     CheckArguments check;
     KeyArguments key;
     ConfigArguments config;

@@ -44,7 +44,7 @@ class Shower {
 public:
     explicit Shower(Output& out) : out_(out) {}
     void table(const std::string& name) {
-        table_ = name;
+        table_ = name.starts_with('[') ? name.substr(1, name.size() - 2) : name;  // of a list of tables
         out_.line(fmt::format("{}[{}]", first_ ? "" : "\n", name));
         first_ = false;
     }
@@ -94,11 +94,42 @@ public:
             shower_.text("max_pause", duration_text(config_.barrier.max_pause_ms), origin("barrier", "max_pause"));
         }
         for (const ConfigSource& source : config_.sources) show_source(source);
+        show_services();
+        for (const ProbeSpec& probe : config_.probes) show_probe(probe);
         shower_.table("state");
         shower_.text("dir", settings.state_dir.value, settings.state_dir.origin);
     }
 
 private:
+    void show_services() {
+        const ServicesSpec& services = config_.services;
+        if (!services.any()) return;
+        shower_.table("services");
+        for (const auto& [key, command] :
+             {std::pair("drain", &services.drain), std::pair("stop", &services.stop), std::pair("checkout", &services.checkout),
+              std::pair("start", &services.start), std::pair("undrain", &services.undrain)}) {
+            if (!command->empty()) shower_.text(key, *command, origin("services", key));
+        }
+        shower_.text("timeout", duration_text(services.timeout_ms), origin("services", "timeout"));
+    }
+
+    void show_probe(const ProbeSpec& probe) {
+        static const char* const kKinds[] = {"http", "tcp", "command", "sql"};
+        const std::string from = origin("probes", "");
+        shower_.table("[probes]");
+        shower_.text("name", probe.name, from);
+        shower_.text(kKinds[static_cast<size_t>(probe.kind)], probe.target, from);
+        if (probe.status != 0) shower_.raw("status", std::to_string(probe.status), from);
+        if (!probe.contains.empty()) shower_.text("contains", probe.contains, from);
+        for (const auto& [pointer, value] : probe.json) shower_.text("json." + toml_text(pointer), value, from);
+        if (!probe.source.empty()) shower_.text("source", probe.source, from);
+        if (!probe.value.empty()) shower_.text("value", probe.value, from);
+        if (!probe.fact.empty()) shower_.text("fact", probe.fact, from);
+        if (probe.tolerance > 0) shower_.raw("tolerance", fmt::format("{}", probe.tolerance), from);
+        shower_.text("timeout", duration_text(probe.timeout_ms), from);
+        shower_.text("interval", duration_text(probe.interval_ms), from);
+    }
+
     std::string origin(std::string_view table, std::string_view key) const {
         const ConfigNode* node = config_.document.find(table);
         return origin_in(node, key);
@@ -119,6 +150,12 @@ private:
         for (const auto& [name, query] : spec.facts) shower_.text("facts." + name, query, origin_in(node, "facts"));
         for (const auto& [name, value] : spec.options) shower_.text(name, value, origin_in(node, name.substr(0, name.find('.'))));
         shower_.raw("min_ratio", fmt::format("{}", spec.min_ratio), origin_in(node, "min_ratio"));
+        const auto hooks = config_.source_hooks.find(spec.name);
+        if (hooks == config_.source_hooks.end()) return;
+        const std::string from = origin_in(node, "hooks");
+        if (!hooks->second.before_swap.empty()) shower_.text("hooks.before_swap", hooks->second.before_swap, from);
+        if (!hooks->second.after_swap.empty()) shower_.text("hooks.after_swap", hooks->second.after_swap, from);
+        shower_.text("hooks.timeout", duration_text(hooks->second.timeout_ms), from);
     }
 
     Shower shower_;

@@ -42,6 +42,16 @@ void show_changes(Output& out, const RestoreResult& result) {
     }
 }
 
+JsonObject step_object(JsonObject object, const RestoreStep& each) {
+    object.add("name", each.name).add("at", iso_utc(each.at_ms)).add("ms", each.ms).add("failed", each.failed);
+    return object.add("detail", each.detail);
+}
+
+// Said as they end, so that a restore that fails, or dies, has told what it did.
+Timeline::Listener step_sayer(Output& out) {
+    return [&out](const RestoreStep& each) { out.object(step_object(JsonObject("step"), each)); };
+}
+
 void show_result(Output& out, const RestoreResult& result, const std::optional<Snapshot>& snapshot, const std::string& to) {
     for (const std::string& problem : result.problems) out.warn(printable(problem));
     const std::string counts = fmt::format("{} replaced, {} added, {} removed, {} in metadata only, {} unchanged",
@@ -64,6 +74,9 @@ void show_result(Output& out, const RestoreResult& result, const std::optional<S
     if (!result.kept_in.empty()) out.line(fmt::format("what was replaced is kept in {}", printable(result.kept_in)));
     JsonObject object("summary");
     object.add("restore_id", result.restore_id).add("snapshot_id", snapshot ? std::optional(snapshot->id.hex()) : std::nullopt);
+    std::vector<JsonObject> steps;
+    for (const RestoreStep& each : result.steps) steps.push_back(step_object(JsonObject(), each));
+    object.add("reason", result.reason.empty() ? std::nullopt : std::optional(result.reason)).add("steps", steps);
     object.add("outcome", result.outcome).add("targets", result.targets).add("bytes_written", result.bytes_written);
     object.add("unchanged", result.unchanged)
         .add("replaced", result.replaced)
@@ -82,7 +95,11 @@ int finish_unfinished(Invocation& run) {
                     "that restore was already found good, and only its cleaning up is left: it cannot be undone any more",
                     "finish it with `ingot restore --resume`; then restore another snapshot if this one is not the one you want");
     }
-    const RestoreResult result = recover(run.stack(), run.fs, run.progress);
+    RecoverOptions options;
+    options.undo = run.arguments.restore.undo;
+    options.services = !run.arguments.restore.no_services;
+    options.on_step = step_sayer(run.out);
+    const RestoreResult result = recover(run.stack(), run.fs, run.progress, options);
     run.progress.clear();
     show_result(run.out, result, std::nullopt, "");
     return kExitDone;
@@ -97,13 +114,8 @@ void say_choice(Output& out, const Picked& picked) {
     for (const std::string& line : picked.skipped) out.note(fmt::format("passed over: {}", printable(line)));
 }
 
-}  // namespace
-
-int cmd_restore(Invocation& run) {
-    const RestoreArguments& arguments = run.arguments.restore;
-    if (arguments.resume || arguments.undo) return finish_unfinished(run);
+int restore_picked(Invocation& run, const RestoreArguments& arguments) {
     const bool live = arguments.to.empty();
-    if (live && !arguments.dry_run) run.refuse_while_unfinished();
     if (live) run.stack();  // its config is judged before the repository is opened
     Choice choice{arguments.which, std::nullopt};
     if (!arguments.at.empty()) choice.at_ms = parse_when(arguments.at, wall_now_ms());
@@ -123,6 +135,8 @@ int cmd_restore(Invocation& run) {
         throw Error(Code::failed, "not restored: you did not say yes", "--yes does not ask; --dry-run shows what would change");
     }
     RestoreOptions options;
+    options.reason = run.arguments.rollback.reason;
+    options.on_step = step_sayer(run.out);
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
     if (!live) options.to = absolute_path(arguments.to);
@@ -135,6 +149,28 @@ int cmd_restore(Invocation& run) {
     show_changes(run.out, result);
     show_result(run.out, result, picked.snapshot, options.to);
     return kExitDone;
+}
+
+}  // namespace
+
+int cmd_restore(Invocation& run) {
+    const RestoreArguments& arguments = run.arguments.restore;
+    if (arguments.resume || arguments.undo) return finish_unfinished(run);
+    if (arguments.to.empty() && !arguments.dry_run) run.refuse_while_unfinished();
+    return restore_picked(run, arguments);
+}
+
+// For alerts and scripts: what an earlier one left unfinished is finished first, because nobody is there to do it.
+int cmd_rollback(Invocation& run) {
+    run.refuse_while_running();
+    if (run.unfinished()) {
+        const RestoreResult finished = recover(run.stack(), run.fs, run.progress, {.on_step = step_sayer(run.out)});
+        for (const std::string& problem : finished.problems) run.out.warn(printable(problem));
+    }
+    RestoreArguments arguments;
+    arguments.which = "golden";
+    arguments.yes = true;
+    return restore_picked(run, arguments);
 }
 
 }  // namespace ingot

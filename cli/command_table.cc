@@ -108,8 +108,13 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
     restore->add_flag("-n,--dry-run", values.dry_run, "Print what would change, and change nothing");
     restore->add_flag("--resume", values.resume, "Finish a restore that was cut short");
     restore->add_flag("--undo", values.undo, "Take back a restore that was cut short");
+    restore->add_flag("--no-services", values.no_services, "With --resume or --undo: leave the services to be started later");
     restore->add_flag("-y,--yes", values.yes, "Do not ask");
     add_text(restore, "--stack", arguments.stack, "Only snapshots of this stack", "NAME");
+
+    CLI::App* rollback = command(app, "rollback", "Put the newest golden snapshot back, with all hooks and no questions",
+                                 "ingot rollback --reason \"error rate above 5 %\"");
+    add_text(rollback, "--reason", arguments.rollback.reason, "Why; kept with the restore", "TEXT");
 }
 
 void add_settings(CLI::App& app, Arguments& arguments) {

@@ -73,6 +73,9 @@ Stack make_stack(const Config& config, const std::string& state_dir) {
     stack.tries = config.tries;
     stack.golden_max_age_ms = config.golden_max_age_ms;
     stack.invariants = config.invariants;
+    stack.services = config.services;
+    stack.source_hooks = config.source_hooks;
+    stack.probes = config.probes;
     stack.state_dir = state_dir;
     for (const ConfigSource& source : config.sources) {
         SourceSpec spec = source.spec;

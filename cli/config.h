@@ -11,6 +11,7 @@
 // read.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct Config {
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::vector<ConfigSource> sources;
     std::vector<InvariantSpec> invariants;
+    ServicesSpec services;
+    std::map<std::string, SourceHooks> source_hooks;
+    std::vector<ProbeSpec> probes;
     ConfigNode document;
 };
 

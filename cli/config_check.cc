@@ -6,6 +6,8 @@
 #include <array>
 
 #include "cli/config_invariants.h"
+#include "cli/config_probes.h"
+#include "cli/config_services.h"
 #include "cli/config_sources.h"
 #include "cli/config_values.h"
 #include "cli/nearest.h"
@@ -13,10 +15,10 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 6> kTables = {"repository", "stack", "barrier", "sources", "invariants", "state"};
+static constexpr std::array<std::string_view, 8> kTables = {"repository", "stack",    "barrier", "sources",
+                                                            "invariants", "services", "probes",  "state"};
 // Silence about these would promise what this version does not do.
-static constexpr std::array<std::string_view, 6> kLaterTables = {"services",  "probes", "compatibility",
-                                                                 "retention", "notify", "metrics"};
+static constexpr std::array<std::string_view, 4> kLaterTables = {"compatibility", "retention", "notify", "metrics"};
 
 static bool is_later_table(std::string_view name) {
     return std::find(kLaterTables.begin(), kLaterTables.end(), name) != kLaterTables.end();
@@ -36,6 +38,8 @@ public:
         barrier();
         check_sources(config_, mistakes_);
         check_invariants(config_, mistakes_);
+        check_services(config_, mistakes_);
+        check_probes(config_, mistakes_);
         state();
         golden_can_be_reached();
     }

@@ -79,7 +79,20 @@ root = {}   # relative paths of sources start here
 
 )";
 
-constexpr const char* kTail = R"(# [state]
+constexpr const char* kTail = R"(# Around a restore. Every command must be safe to run twice: after a crash nobody knows how far it got.
+# [services]
+# drain = "make traffic:0"
+# stop = "docker compose stop web embed"    # the writers, not the engines
+# start = "docker compose start embed web"  # runs whenever stop did, whatever happens
+# undrain = "make traffic:100"
+
+# What must hold after a restore; else it is taken back.
+# [[probes]]
+# name = "health"
+# http = "http://127.0.0.1:8001/health"     # or: tcp = "127.0.0.1:6333"; command = "make eval.quick"
+# timeout = "30s"
+
+# [state]
 # dir = "/var/lib/ingot"                # journal, memory of what was seen, spools; default for root, else ~/.local/state/ingot
 )";
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+
+#include "cli/config_services.h"
 #include "cli/config_values.h"
 #include "cli/nearest.h"
 #include "cli/paths.h"
@@ -119,6 +121,8 @@ void check_source(Config& config, std::vector<Mistake>& mistakes, const std::str
     if (const auto ratio = reader.number("min_ratio", 0, 1)) out.spec.min_ratio = *ratio;
     for (const DriverKey& key : info->keys) take_key(reader, key, out.spec);
     needs_path(reader, *info);
+    reader.allow("hooks");
+    if (const ConfigNode* hooks = node.find("hooks")) check_source_hooks(config, mistakes, name, *hooks);
     reader.finish();
     if (mistakes.size() == mistakes_before && config.root.starts_with('/')) {
         try {

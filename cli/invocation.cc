@@ -31,8 +31,13 @@ void Invocation::say_if_unfinished(const Settings& settings) {
         const std::optional<Journal> journal = unfinished_restore(fs, settings.state_dir.value, settings.config->stack_name);
         if (!journal) return;
         unfinished_ = true;
-        const bool finishing = arguments.command == "restore" && (arguments.restore.resume || arguments.restore.undo);
-        if (!finishing) {
+        running_ = restore_is_running(settings.state_dir.value, settings.config->stack_name);
+        const bool finishing = arguments.command == "rollback" ||
+                               (arguments.command == "restore" && (arguments.restore.resume || arguments.restore.undo));
+        if (running_) {
+            out.warn(fmt::format("a restore of {} is running ({}, snapshot {})", journal->stack, to_string(journal->state),
+                                 journal->snapshot.hex().substr(0, 8)));
+        } else if (!finishing) {
             out.warn(fmt::format("a restore of {} is unfinished ({}, snapshot {}): {}", journal->stack, to_string(journal->state),
                                  journal->snapshot.hex().substr(0, 8), kFinishFirst));
         }
@@ -50,8 +55,21 @@ void Invocation::refuse_while_unfinished() {
                     fmt::format("whether a restore of this stack is unfinished cannot be said: {}", unknown_->what()),
                     unknown_->code() == Code::damaged ? "`ingot restore --resume` says what is left to do" : unknown_->hint());
     }
+    refuse_while_running();
     if (unfinished_)
         throw Error(Code::failed, "a restore of this stack is unfinished: nothing else is done before", kFinishFirst);
+}
+
+void Invocation::refuse_while_running() {
+    settings(ConfigUse::required);
+    if (!running_) return;
+    throw Error(Code::locked, "another restore of this stack is running: nothing else is done meanwhile",
+                "wait until it has ended, and look at how it went");
+}
+
+bool Invocation::unfinished() {
+    settings(ConfigUse::required);
+    return unfinished_;
 }
 
 Stack& Invocation::stack() {

@@ -34,8 +34,10 @@ public:
     const Settings& settings(ConfigUse use = ConfigUse::if_there);
     // The config's stack; needs one. The state directory and its spool folder are there afterwards.
     Stack& stack();
-    // Throws Error{failed} when a restore of the stack must be finished first.
+    // Throws Error{failed} when a restore of the stack must be finished first, Error{locked} while one is running.
     void refuse_while_unfinished();
+    void refuse_while_running();
+    bool unfinished();
 
     // Opens with the credentials that are given, and asks where none are. Under append, records that waited are filed.
     std::unique_ptr<Repository> open(LockMode mode);
@@ -57,6 +59,7 @@ private:
     std::optional<FoundCredentials> credentials_;
     std::optional<Stack> stack_;
     bool unfinished_ = false;
+    bool running_ = false;  // by another process, at this moment
     std::optional<Error> unknown_;  // why it cannot be said whether a restore is unfinished
 };
 

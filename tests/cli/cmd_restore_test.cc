@@ -5,9 +5,16 @@
 
 #include "base/step.h"
 #include "cli/commands.h"
+#include "restore/journal.h"
 #include "tests/cli/command_fixture.h"
 
 namespace ingot {
+
+// The summary is the last line.
+static nlohmann::json last_line_of(const std::string& out) {
+    const size_t newline = out.rfind('\n', out.size() - 2);
+    return nlohmann::json::parse(newline == std::string::npos ? out : out.substr(newline + 1));
+}
 
 class RestoreCommandTest : public CommandTest {
 protected:
@@ -67,7 +74,7 @@ TEST_F(RestoreCommandTest, KeepsWhatItReplacedAndSaysWhere) {
     dir.write("stack/docs/a.txt", "damaged");
     const Ran ran = run({"restore", "latest", "--keep-replaced", dir.at("kept"), "--json"});
     EXPECT_EQ(ran.exit, 0) << ran.err;
-    const nlohmann::json summary = nlohmann::json::parse(ran.out);
+    const nlohmann::json summary = last_line_of(ran.out);
     const std::string kept = summary["kept_in"];
     ASSERT_TRUE(kept.starts_with(dir.at("kept/"))) << kept;
     EXPECT_EQ(dir.read(kept.substr(dir.path().size() + 1) + "/docs/docs/a.txt"), "damaged");
@@ -111,6 +118,56 @@ TEST_F(RestoreCommandTest, AnUnfinishedOneIsSaidByAllAndFinishedFirst) {
     EXPECT_EQ(dir.read("stack/docs/a.txt"), "old state");
     EXPECT_FALSE(holds(run({"list"}).err, "unfinished"));
     EXPECT_TRUE(holds(run({"restore", "--resume"}).out, "nothing to do"));
+}
+
+TEST_F(RestoreCommandTest, RollbackPutsTheNewestGoldenSnapshotBackWithHooksAndSaysWhatItDid) {
+    write_config("[services]\nstop = \"echo stop >> ../log\"\nstart = \"echo start >> ../log\"\n");
+    init();
+    EXPECT_EQ(run({"rollback"}).exit, 1) << "there is no golden one yet";
+    snapshot({"--golden"});
+    dir.write("stack/docs/a.txt", "later");
+    snapshot();
+    const Ran ran = run({"rollback", "--reason", "errors above 5 %", "--json"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "alpha\n");
+    EXPECT_EQ(dir.read("log"), "stop\nstart\n");
+    const nlohmann::json summary = last_line_of(ran.out);
+    EXPECT_EQ(summary["reason"], "errors above 5 %");
+    ASSERT_GE(summary["steps"].size(), 5u);
+    EXPECT_EQ(summary["steps"][2]["name"], "stop");
+    EXPECT_EQ(summary["steps"][2]["failed"], false);
+    EXPECT_TRUE(holds(ran.out, "{\"message_type\":\"step\",\"name\":\"stop\""));
+    EXPECT_EQ(run({"rollback"}).exit, 0) << "safe to call twice";
+    EXPECT_EQ(run({"rollback", "--reason", std::string(1001, 'x')}).exit, 2);
+}
+
+TEST_F(RestoreCommandTest, RollbackFinishesWhatWasLeftUnfinishedFirst) {
+    init();
+    snapshot({"--golden"});
+    dir.write("stack/docs/a.txt", "old state");
+    die_in_restore("restore.swap-begun");
+    const Ran ran = run({"rollback"});
+    EXPECT_EQ(ran.exit, 0) << ran.err;
+    EXPECT_EQ(dir.read("stack/docs/a.txt"), "alpha\n");
+    EXPECT_FALSE(holds(run({"list"}).err, "unfinished"));
+}
+
+TEST_F(RestoreCommandTest, WhileOneRunsAnotherSaysSo) {
+    init();
+    snapshot({"--golden"});
+    JournalFile running(real_filesystem(), dir.at("state"), "small");
+    Journal journal;
+    journal.stack = "small";
+    running.save(journal);
+    for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+             {"rollback"}, {"restore", "latest"}, {"restore", "--resume"}, {"restore", "--undo"}, {"snapshot"}}) {
+        EXPECT_EQ(run(words).exit, 11) << words[0];
+    }
+    EXPECT_TRUE(holds(run({"list"}).err, "a restore of small is running"));
+    EXPECT_EQ(run({"list"}).exit, 0);
+    running.remove();
+    EXPECT_EQ(run({"rollback"}).exit, 11) << "it has the lock, and no journal yet";
+    EXPECT_EQ(run({"restore", "latest", "--no-services"}).exit, 2);
 }
 
 }  // namespace ingot

@@ -223,7 +223,7 @@ class Content:
 class Stack:
     """Sources, config, repository and state directory in one folder; each can lie elsewhere."""
 
-    def __init__(self, base, root=None, repo=None, state=None, barrier=False):
+    def __init__(self, base, root=None, repo=None, state=None, barrier=False, more=""):
         self.base = base
         self.root = root or base + "/stack"
         self.repo = repo or base + "/repo"
@@ -235,7 +235,7 @@ class Stack:
         os.makedirs(base, exist_ok=True)
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(CONFIG.format(repo=self.repo, key=base + "/key", root=self.root, state=self.state,
-                                     barrier=BARRIER.format(base=base) if barrier else ""))
+                                     barrier=BARRIER.format(base=base) if barrier else "") + more)
 
     def words(self, *arguments, program=INGOT):
         return [program, "-c", self.config, "--json", "--lock-wait", "30s", *arguments]
