@@ -56,6 +56,11 @@ Facts QdrantDriver::open_artifact(const std::string& dir) {
     return out;
 }
 
+Fact QdrantDriver::ask_live(const std::string& question) {
+    const auto [collection, filter] = qdrant_fact(question);
+    return static_cast<int64_t>(QdrantApi(settings_, Code::failed).count(collection, filter));
+}
+
 std::unique_ptr<EngineTarget> QdrantDriver::engine_target(const TargetSpec& target) {
     return make_qdrant_target(target, settings_, spec());
 }

@@ -23,6 +23,8 @@ public:
     bool lives_at_roots() const override { return false; }
     // Every archive is walked to its end, nested ones too. Needs no server.
     Facts open_artifact(const std::string& dir) override;
+    // "COLLECTION" or "COLLECTION {filter}": how many points there are, or match.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

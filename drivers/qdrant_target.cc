@@ -33,6 +33,8 @@ public:
         if (!fs_.exists(in_work("plan"))) (void)plan_now(api);
     }
 
+    void ping() override { (void)QdrantApi(settings_, Code::failed).version(); }
+
     void stage() override {
         QdrantApi api(settings_, Code::failed);
         load(api);

@@ -264,6 +264,7 @@ TEST_F(QdrantTargetTest, ANameThatIsSomethingElseNowIsInTheWay) {
 TEST_F(QdrantTargetTest, ACollectionThatIsRedIsReplacedAllTheSame) {
     begin();
     server_->set_status("rag", "red");
+    target()->ping();
     all_steps();
     EXPECT_EQ(server_->content("rag"), before_);
 }

@@ -59,6 +59,9 @@ TEST_F(Qdrant, StoresEveryShardTheConfigAndTheAliases) {
     EXPECT_NE(record.collections[1].payload_schema.find("keyword"), std::string::npos);
     EXPECT_EQ(driver.open_artifact(scratch_ / "a").at("collections"), Fact(int64_t{2}));
     EXPECT_EQ(server.snapshots("other"), 0U);
+    EXPECT_EQ(driver.ask_live("rag main"), Fact(int64_t{200}));
+    EXPECT_EQ(driver.ask_live(spec.facts.at("bern")), Fact(int64_t{100}));
+    EXPECT_EQ(error_of([&] { driver.ask_live("none"); }).code(), Code::failed);
 }
 
 TEST_F(Qdrant, BeforeVersion112TheServerMakesASnapshotThatIsDeletedAfterwards) {

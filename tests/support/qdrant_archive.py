@@ -72,7 +72,7 @@ def segment_files(found, shard, number):
 
 def segment(found, shard, number, prefix):
     files, sparse = segment_files(found, shard, number)
-    now = time.time()
+    now = random.randrange(10**9, 2 * 10**9)  # other times in the headers each time: the worst that a server could do
     out = [member(prefix + name, data, now) for name, data in files.items()]
     out += [sparse_member(prefix + name, data, size, now) for name, (data, size) in sparse.items()]
     random.shuffle(out)
