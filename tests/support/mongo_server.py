@@ -412,7 +412,8 @@ class Server:
     def do_createIndexes(self, db, command, _state):
         if self.collection(db, command["createIndexes"]) is None:
             self.store.change(op="create", db=db, name=command["createIndexes"], options=SON())
-        for index in command["indexes"]:
+        for given in command["indexes"]:
+            index = SON([("v", given.get("v", 2))] + [(key, value) for key, value in given.items() if key != "v"])
             self.store.change(op="index", db=db, name=command["createIndexes"], index=index)
 
     def do_drop(self, db, command, _state):
