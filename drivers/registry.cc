@@ -104,6 +104,19 @@ constexpr DriverKey kRedisKeys[] = {
     {"save_timeout", KeyType::duration, false, "the longest that a save of the server may take; default 1h"},
 };
 
+constexpr DriverKey kMongoKeys[] = {
+    {"uri", KeyType::text, false, "mongodb://127.0.0.1/ragdb"},
+    {"uri_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
+    {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
+    {"password_file", KeyType::text, false, "a file that holds it"},
+    {"databases", KeyType::text_list, false, "default the address's, else all but admin, local and config"},
+    {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"ragdb/cache_*\""},
+    {"facts", KeyType::text_table, false, "name = \"chunks {\\\"deleted\\\": false}\": how many documents match"},
+    {"writers", KeyType::text, false, "without snapshots: \"run\" (default, fuzzy), or \"paused\" until all is read"},
+    {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
+    {"index_timeout", KeyType::duration, false, "the longest that a restore may build indexes; default 4h"},
+};
+
 constexpr DriverKey kQdrantKeys[] = {
     {"url", KeyType::text, false, "http://127.0.0.1:6333, its REST interface"},
     {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
@@ -121,19 +134,6 @@ constexpr DriverKey kQdrantKeys[] = {
     {"snapshot_timeout", KeyType::duration, false, "the longest that the server may make, or load, a snapshot; default 1h"},
 };
 
-constexpr DriverKey kMongoKeys[] = {
-    {"uri", KeyType::text, false, "mongodb://127.0.0.1/ragdb"},
-    {"uri_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
-    {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
-    {"password_file", KeyType::text, false, "a file that holds it"},
-    {"databases", KeyType::text_list, false, "default the address's, else all but admin, local and config"},
-    {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"ragdb/cache_*\""},
-    {"facts", KeyType::text_table, false, "name = \"chunks {\\\"deleted\\\": false}\": how many documents match"},
-    {"writers", KeyType::text, false, "without snapshots: \"run\" (default, fuzzy), or \"paused\" until all is read"},
-    {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
-    {"index_timeout", KeyType::duration, false, "the longest that a restore may build indexes; default 4h"},
-};
-
 template <class T>
 std::unique_ptr<Driver> make(SourceSpec spec) {
     return std::make_unique<T>(std::move(spec));
@@ -148,9 +148,9 @@ constexpr std::array<DriverInfo, 10> kDrivers = {{
     {"postgres", "a PostgreSQL database: pg_dump of a pinned snapshot, restored by renaming", kPostgresKeys,
      make<PostgresDriver>},
     {"redis", "a Redis or Valkey server, pinned as a replica does, restored by SWAPDB", kRedisKeys, make<RedisDriver>},
+    {"mongodb", "MongoDB databases, read in a snapshot session, restored by renaming", kMongoKeys, make<MongoDriver>},
     {"qdrant", "collections of a Qdrant server: streams of its shards, restored beside the live ones by aliases", kQdrantKeys,
      make<QdrantDriver>},
-    {"mongodb", "MongoDB databases, read in a snapshot session, restored by renaming", kMongoKeys, make<MongoDriver>},
     {"command", "any program: its output, fed back to another one", kCommandKeys, make<CommandDriver>},
 }};
 
