@@ -25,6 +25,7 @@ struct ListingOrder {
 
 // What the fake driver's source is, and what it did.
 struct FakeSource {
+    bool read_first = false;
     std::map<std::string, FakeFile, ListingOrder> files;
     std::function<void()> on_prepare = [] {};
     std::function<void()> on_pin = [] {};
@@ -101,6 +102,7 @@ public:
         source_.read.push_back(entry.path);
         return std::make_unique<FakeStream>(source_.files.at(entry.path));
     }
+    bool read_first() const override { return source_.read_first; }
     Entry described(Entry entry) const override { return source_.described(std::move(entry)); }
     Facts facts() override {
         source_.on_facts();

@@ -71,6 +71,25 @@ TEST_F(Materialise, OfASourceThatHoldsNothingMakesTheFolder) {
     EXPECT_TRUE(dir_.has("out"));
 }
 
+TEST_F(Materialise, SeveralSourcesLieBelowTheirNames) {
+    FakeSource other;
+    other.add("data/file", std::string(300'000, 'o'));
+    other.roots = {{"data", dir_.at("root/other")}};
+    add("other", other);
+    manifest_ = take().manifest;
+    ManifestSource nothing;
+    nothing.name = "none";
+    const Materialised written = materialise_all(*repository_, {manifest_.find("other"), &nothing, manifest_.find("files")},
+                                                 real_filesystem(), dir_.at("out"), {}, progress_);
+    EXPECT_EQ(written.entries, 6u);
+    EXPECT_EQ(written.bytes, 500'019u);
+    EXPECT_EQ(dir_.read("out/other/data/file"), std::string(300'000, 'o'));
+    EXPECT_EQ(dir_.read("out/files/data/file"), std::string(200'000, 'f'));
+    EXPECT_EQ(dir_.read("out/files/etc/absolute"), "outside of the root");
+    EXPECT_EQ(std::filesystem::hard_link_count(dir_.at("out/files/data/file")), 2u);
+    EXPECT_TRUE(dir_.has("out/none"));
+}
+
 TEST_F(Materialise, RefusesToWriteOverWhatIsThere) {
     std::filesystem::create_directories(dir_.at("out/data"));
     dir_.write("out/data/file", "mine");

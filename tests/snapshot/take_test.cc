@@ -26,6 +26,19 @@ protected:
     FakeSource db_, tree_;
 };
 
+TEST_F(Take, ReadsFirstWhatHoldsOthersBackAndKeepsTheOrderOfTheConfig) {
+    add("models", tree_);
+    add("db", db_);
+    std::vector<std::string> order;
+    tree_.blocked_ms = [&] { return order.push_back("models"), 0; };
+    db_.blocked_ms = [&] { return order.push_back("db"), 0; };
+    db_.read_first = true;
+    const Manifest m = take().manifest;
+    EXPECT_EQ(order, (std::vector<std::string>{"db", "models"}));
+    EXPECT_EQ(m.sources.at(0).name, "models");
+    EXPECT_EQ(m.sources.at(1).name, "db");
+}
+
 TEST_F(Take, StoresEverySourceAndSaysWhatItProved) {
     add("db", db_);
     add("models", tree_);

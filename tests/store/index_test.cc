@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <iostream>
 #include <random>
 
 #include "store/hash.h"
@@ -86,6 +88,29 @@ TEST_F(IndexTest, LooksUpManyAtOnce) {
         for (uint64_t i = 0; i < 8; ++i) EXPECT_EQ(out[8 * n + i], i < 6 ? std::optional(place(n, i)) : std::nullopt);
     }
     index->lookup({}, {});
+}
+
+TEST_F(IndexTest, ManyInOrderAreFoundAsEachByItself) {
+    const auto index = open();
+    std::vector<ChunkId> ids;
+    for (uint64_t n = 0; n < 1000; ++n) {
+        add(*index, n);
+        if (n == 500) index->flush();                                        // half of it in files, half in memory
+        for (uint64_t i = 0; i < 8; ++i) ids.push_back(chunk(100 * n + i));  // the last two are nowhere
+    }
+    index->forget_pack(number_of(pack(7).id));
+    ids.push_back(chunk(100));  // wanted twice
+    std::ranges::sort(ids);
+    std::vector<std::optional<Location>> out(ids.size(), Location{});
+    ASSERT_GT(ids.size(), 4096u);  // enough to be found in one pass
+    index->lookup(ids, out);
+    size_t found = 0;
+    for (size_t i = 0; i < ids.size(); ++i) {
+        ASSERT_EQ(out[i], find(*index, ids[i])) << i;
+        found += out[i].has_value();
+    }
+    EXPECT_EQ(found, 6 * 999 + 1u);
+    std::cout << "found " << found << " of " << ids.size() << " ids in one pass\n";
 }
 
 TEST_F(IndexTest, EntriesOfAPackThatIsGoneAreNotFound) {
