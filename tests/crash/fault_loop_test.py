@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from faulted_restore import TwoStates
 from faulted_run import (INGOT, NIGHTLY, SANITIZED, main, require, run, shim_counts, shim_env, spread, work_folder)
 from faulted_stack import Stack
+from recorded_services import Services
 
 KINDS = ("write", "fsync", "rename", "unlink", "mkdir", "truncate", "create")
 
@@ -111,6 +112,29 @@ def faults_of_restore(counts):
             require(done.status == 22 or state == ("new" if done.status == 0 else "old"), f"{what}: recovery changed the state", done)
 
 
+def faults_of_restore_with_services(counts):
+    """The services run on every exit but 22, which names what to do; after a recovery always.  (I8)"""
+    with work_folder("faults-services", quick=True) as folder:
+        services = Services(folder + "/services")
+        states = TwoStates(folder, more=services.config + services.probe)
+        stack = states.stack
+
+        def begin():
+            states.set_old()
+            services.forget()
+
+        loop = Loop(folder, states.words(INGOT), [stack.root, stack.state], begin, counts)
+        for what, env in loop.cases(each=6):
+            done = loop.run(env)
+            require(done.status in (0, 1, 21, 22), f"{what}: a wrong exit code", done)
+            if done.status != 22:
+                services.require_running(what, done)
+                counts.add("services run")
+            state = states.recovered("resume", what, done)
+            require(done.status == 22 or state == ("new" if done.status == 0 else "old"), f"{what}: recovery changed the state", done)
+            services.require_running(what, done)
+
+
 def faults_of_restore_to(counts):
     """Into a folder: it is there and complete, or not there."""
     with work_folder("faults-to", quick=True) as folder:
@@ -169,4 +193,5 @@ def short_writes(counts):
 if SANITIZED:
     print("fault_loop_test: SKIPPED: LD_PRELOAD is used with the plain build only")
     sys.exit(0)
-main("fault_loop_test", faults_of_snapshot, faults_of_restore, faults_of_restore_to, faults_of_init, short_writes)
+main("fault_loop_test", faults_of_snapshot, faults_of_restore, faults_of_restore_with_services,
+     faults_of_restore_to, faults_of_init, short_writes)

@@ -141,9 +141,14 @@ value = 60
         "sql": 'source = "db"\nsql = "SELECT rows + 1 FROM total"\nvalue = 60',
         "writing sql": 'source = "db"\nsql = "DELETE FROM total RETURNING 60"\nvalue = 60',
     }
-    for name, lines in bad.items():
-        with work_folder("probes-bad") as folder:
-            scene = Scene(folder, f'\n[[probes]]\nname = "it"\n{lines}\ntimeout = "300ms"\ninterval = "50ms"\n')
+    with work_folder("probes-bad") as folder:
+        scene = Scene(folder)
+        with open(scene.stack.config, encoding="utf-8") as file:
+            config = file.read()
+        for name, lines in bad.items():
+            with open(scene.stack.config, "w", encoding="utf-8") as file:
+                file.write(f'{config}\n[[probes]]\nname = "it"\n{lines}\ntimeout = "300ms"\ninterval = "50ms"\n')
+            scene.services.forget()
             done = scene.rollback().expect(21)
             scene.require_state("old", done)
             require("the probe it failed" in done.said, "the probe is not named", done)
