@@ -1,4 +1,4 @@
-// The only file that knows RocksDB. Options and why: docs/decisions/0004-rocksdb-profile.md.
+// The only file that knows RocksDB. Its place and its settings: docs/decisions/0002-packs-beside-rocksdb.md and 0003.
 #include "store/index.h"
 
 #include <fmt/format.h>
@@ -12,14 +12,13 @@
 #include <algorithm>
 
 #include "store/hash.h"
+#include "store/index_entries.h"
 #include "store/index_files.h"
 
 namespace ingot {
 namespace {
 
 constexpr uint32_t kIndexVersion = 1;
-constexpr size_t kKeyBytes = 16;    // of the chunk id: keyed and uniform, so no two chunks of a repository share them
-constexpr size_t kValueBytes = 18;  // pack 8, segment 2, offset 4, length 4
 // Stepping to the next key costs about a twentieth of looking one up: where one of this many is wanted, all are stepped over.
 constexpr uint64_t kScanOneOf = 16;
 constexpr size_t kScanAtLeast = 4096;  // below this the difference is not to be seen
@@ -115,44 +114,6 @@ rocksdb::ColumnFamilyOptions family_options(const std::shared_ptr<rocksdb::Cache
     return options;
 }
 
-Bytes encode_pack(const IndexedPack& pack) {
-    return Encoder()
-        .raw(pack.id.view())
-        .u8(static_cast<uint8_t>(pack.kind))
-        .u64(pack.size)
-        .u32(pack.chunks)
-        .i64(pack.verified_ms)
-        .take();
-}
-
-IndexedPack decode_pack(ByteView bytes) {
-    if (bytes.size() != 53) throw IndexDamaged("an entry of a pack in the index has a wrong length");
-    Decoder in(bytes, "an index entry of a pack");
-    IndexedPack pack;
-    pack.id = in.name<PackId>();
-    pack.kind = static_cast<ChunkKind>(in.u8());
-    pack.size = in.u64();
-    pack.chunks = in.u32();
-    pack.verified_ms = in.i64();
-    in.finish();
-    return pack;
-}
-
-Location decode_location(ByteView bytes) {
-    if (bytes.size() != kValueBytes) throw IndexDamaged("an entry of a chunk in the index has a wrong length");
-    Decoder in(bytes, "an index entry of a chunk");
-    Location location;
-    location.pack = in.u64();
-    location.segment = in.u16();
-    location.offset = in.u32();
-    location.length = in.u32();
-    in.finish();
-    return location;
-}
-
-Bytes pack_key(PackNumber number) { return Encoder().u64(number).take(); }
-Bytes record_key(const RecordName& name) { return Encoder().u8(static_cast<uint8_t>(name.kind)).raw(name.id.view()).take(); }
-
 enum Family { kDefault, kChunks, kPacks, kCatalog, kFamilies };
 constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "packs", "catalog"};
 
@@ -164,12 +125,6 @@ rocksdb::WriteOptions unlogged() {
 }
 
 }  // namespace
-
-PackNumber number_of(const PackId& id) {
-    PackNumber number;
-    std::memcpy(&number, id.bytes.data(), sizeof number);
-    return number;
-}
 
 struct Index::Database {
     std::unique_ptr<rocksdb::DB> db;
@@ -277,7 +232,7 @@ void Index::look_up_each(std::span<const ChunkId> ids, std::span<std::optional<L
     for (size_t from = 0; from < ids.size(); from += kBatch) {
         const size_t n = std::min(kBatch, ids.size() - from);
         for (size_t i = 0; i < n; ++i) {
-            keys[i] = slice(ids[from + i].view().first(kKeyBytes));
+            keys[i] = slice(chunk_key(ids[from + i]));
             values[i].Reset();
         }
         database_->db->MultiGet(rocksdb::ReadOptions(), database_->handles[kChunks], n, keys.data(), values.data(),
@@ -297,9 +252,9 @@ void Index::scan(std::span<const ChunkId> ids, std::span<std::optional<Location>
     options.readahead_size = kScanReadBytes;
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> it(database_->db->NewIterator(options, database_->handles[kChunks]));
-    if (!ids.empty()) it->Seek(slice(ids[0].view().first(kKeyBytes)));
+    if (!ids.empty()) it->Seek(slice(chunk_key(ids[0])));
     for (size_t i = 0; i < ids.size(); ++i) {
-        const rocksdb::Slice key = slice(ids[i].view().first(kKeyBytes));
+        const rocksdb::Slice key = slice(chunk_key(ids[i]));
         out[i].reset();
         while (it->Valid() && it->key().compare(key) < 0) it->Next();
         if (!it->Valid()) require_read(it->status(), "looking up chunks");
@@ -332,9 +287,8 @@ void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& d
     std::ranges::sort(placed, {}, [](const Placed& at) -> const ChunkId& { return at.chunk->id; });
     rocksdb::WriteBatch batch(0, 0, 8, 0);
     for (const Placed& at : placed) {
-        const Bytes value = Encoder().u64(number).u16(at.segment).u32(at.offset).u32(at.chunk->length).take();
-        require(batch.Put(database_->handles[kChunks], slice(at.chunk->id.view().first(kKeyBytes)), slice(value)),
-                "adding chunks");
+        const Bytes value = encode_location({number, at.segment, at.offset, at.chunk->length});
+        require(batch.Put(database_->handles[kChunks], slice(chunk_key(at.chunk->id)), slice(value)), "adding chunks");
         if (batch.Count() == 4096) {
             require(database_->db->Write(unlogged(), &batch), "adding chunks");
             batch.Clear();
