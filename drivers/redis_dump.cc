@@ -168,17 +168,21 @@ void RedisDump::read_saved() {
         throw connection_->error(fmt::format("this user may neither PSYNC ({}) nor ask where the server saves", why_saved_),
                                  "allow it: ACL SETUSER NAME +psync +replconf");
     }
-    try {
-        const auto file = real_filesystem().open(path);
-        Bytes buffer(kReceiveBytes);
-        for (uint64_t at = 0;;) {
-            const size_t n = file->read_at(at, buffer);
-            if (n == 0 || stop_) break;
-            spool_.append(ByteView(buffer).first(n));
-            at += n;
+    // The file is the source's; a spool that is full is not its fault.
+    const auto of_the_source = [&](auto&& read) {
+        try {
+            return read();
+        } catch (const Error& error) {
+            throw error.within(fmt::format("the file that {} saved", connection_->shown())).as(Code::source);
         }
-    } catch (const Error& error) {
-        throw error.within(fmt::format("the file that {} saved", connection_->shown())).as(Code::source);
+    };
+    const auto file = of_the_source([&] { return real_filesystem().open(path); });
+    Bytes buffer(kReceiveBytes);
+    for (uint64_t at = 0;;) {
+        const size_t n = of_the_source([&] { return file->read_at(at, buffer); });
+        if (n == 0 || stop_) break;
+        spool_.append(ByteView(buffer).first(n));
+        at += n;
     }
     const std::string saves = field(connection_->info("persistence"), "rdb_saves");
     if (!saved_count_.empty() && std::stoll(saves) != std::stoll(saved_count_) + 1) {

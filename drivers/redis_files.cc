@@ -17,6 +17,16 @@ constexpr const char* kManifestEnd = ".manifest";
 // A manifest has a line for each file, of which there are a handful.
 constexpr uint64_t kMostManifestBytes = 1 << 20;
 
+// What the folder of the source does not tell is the source's fault; what a spool has no room for is not.
+template <typename Look>
+auto in_source(Look look) {
+    try {
+        return look();
+    } catch (const Error& error) {
+        throw error.as(Code::source);
+    }
+}
+
 std::vector<std::string> names_in(const std::string& folder) {
     std::vector<std::string> out;
     real_filesystem().list(folder, [&](const std::string& name) { out.push_back(name); });
@@ -69,23 +79,21 @@ RedisFiles::RedisFiles(const std::string& data_dir, const std::string& root, con
                                     printable(join(data_dir, name))),
                         "mend the url, so that the running server is asked");
         };
-        if (const std::string name = rdb_name(data_dir); !name.empty()) rdb_ = &take(name);
+        if (const std::string name = in_source([&] { return rdb_name(data_dir); }); !name.empty()) rdb_ = &take(name);
         const std::string folder = join(data_dir, kAofFolder);
-        if (real_filesystem().exists(folder)) {
-            for (const std::string& name : names_in(folder)) {
+        if (in_source([&] { return real_filesystem().exists(folder); })) {
+            for (const std::string& name : in_source([&] { return names_in(folder); })) {
                 if (name.starts_with("temp-")) continue;
                 take(std::string(kAofFolder) + "/" + name);
                 append_only_ = true;
             }
-        } else if (real_filesystem().exists(join(data_dir, kOldAof))) {
+        } else if (in_source([&] { return real_filesystem().exists(join(data_dir, kOldAof)); })) {
             take(kOldAof);
             append_only_ = true;
         }
         set_.fix();
     } catch (const Unsettled& unsettled) {
         throw unsettled.error;
-    } catch (const Error& error) {
-        throw error.as(Code::source);
     }
     if (set_.files().empty()) {
         throw Error(Code::source, fmt::format("the server is stopped, and {} holds no data of one", printable(data_dir)),
