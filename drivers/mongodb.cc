@@ -44,6 +44,12 @@ Facts MongoDriver::open_artifact(const std::string& dir) {
     return {{"server_version", artifact.version}, {"documents", documents}, {"collections", collections}};
 }
 
+Fact MongoDriver::ask_live(const std::string& question) {
+    const MongoSettings::Count count = mongo_count(question, Code::failed);
+    MongoConnection connection(settings_, Code::failed);
+    return mongo_count_of(connection, settings_, count, "the question", false);
+}
+
 std::unique_ptr<EngineTarget> MongoDriver::engine_target(const TargetSpec& target) {
     return make_mongo_target(target, settings_, spec());
 }

@@ -27,6 +27,8 @@ public:
     bool lives_at_roots() const override { return false; }
     // Reads every document to its last field. Needs no server.
     Facts open_artifact(const std::string& dir) override;
+    // "COLLECTION", "DATABASE/COLLECTION", with a filter in JSON after a blank: how many documents match.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -181,7 +181,8 @@ private:
 
     void read(const std::stop_token& stop) {
         facts_["server_version"] = version_;
-        for (const auto& [name, count] : settings_.facts) facts_[name] = matching(name, count);
+        for (const auto& [name, count] : settings_.facts)
+            facts_[name] = mongo_count_of(*connection_, settings_, count, "the fact " + printable(name), in_snapshot_);
         int64_t documents = 0, views = 0;
         for (Collection& one : collections_) {
             if (one.description.view) {
@@ -199,20 +200,6 @@ private:
         facts_["documents"] = documents;
         facts_["collections"] = static_cast<int64_t>(collections_.size()) - views;
         connection_.reset();
-    }
-
-    int64_t matching(const std::string& name, const MongoSettings::Count& count) {
-        std::string database = count.database;
-        if (database.empty()) {
-            const std::vector<std::string> all = mongo_databases(*connection_, settings_);
-            if (all.size() != 1) {
-                throw connection_->error(
-                    fmt::format("the fact {} names no database, and the source has {}", printable(name), all.size()),
-                    fmt::format("{} = \"DATABASE/{}\"", printable(name), printable(count.collection)));
-            }
-            database = all.front();
-        }
-        return connection_->count_matching(database, count.collection, count.filter, in_snapshot_);
     }
 
     void spool(Collection& one, const std::stop_token& stop) {

@@ -40,6 +40,20 @@ bool mongo_left_alone(const MongoSettings& settings, const std::string& database
     return GlobSet(settings.exclude).matches_or_below(database + "/" + name);
 }
 
+int64_t mongo_count_of(MongoConnection& connection, const MongoSettings& settings, const MongoSettings::Count& count,
+                       const std::string& what, bool in_snapshot) {
+    std::string database = count.database;
+    if (database.empty()) {
+        const std::vector<std::string> all = mongo_databases(connection, settings);
+        if (all.size() != 1) {
+            throw connection.error(fmt::format("{} names no database, and the source has {}", what, all.size()),
+                                   fmt::format("\"DATABASE/{}\"", printable(count.collection)));
+        }
+        database = all.front();
+    }
+    return connection.count_matching(database, count.collection, count.filter, in_snapshot);
+}
+
 void require_not_sharded(const MongoConnection& connection) {
     if (!connection.server().mongos) return;
     throw connection.error("it is the router (mongos) of a sharded cluster, which this driver does not take",

@@ -28,6 +28,9 @@ bool mongo_left_alone(const MongoSettings& settings, const std::string& database
 MongoScope mongo_scope(MongoConnection& connection, const MongoSettings& settings);
 // What a restore set aside, under the names that are on the server (EngineTarget::old_state).
 MongoScope mongo_set_aside(MongoConnection& connection, const MongoSettings& settings, const std::string& restore_id);
+// How many documents match, now or in the snapshot that the connection fixed. `what` asks, for errors.
+int64_t mongo_count_of(MongoConnection& connection, const MongoSettings& settings, const MongoSettings::Count& count,
+                       const std::string& what, bool in_snapshot);
 // Throws for a sharded cluster.
 void require_not_sharded(const MongoConnection& connection);
 

@@ -64,28 +64,6 @@ std::string percent_decoded(std::string_view text) {
     return out;
 }
 
-// "collection", "database/collection", and a filter in JSON after a blank.
-MongoSettings::Count count_from(const Options& options, const std::string& name, const std::string& text) {
-    MongoSettings::Count out;
-    const size_t blank = text.find(' ');
-    const std::string where = text.substr(0, blank);
-    const size_t slash = where.find('/');
-    if (slash != std::string::npos) out.database = where.substr(0, slash);
-    out.collection = slash == std::string::npos ? where : where.substr(slash + 1);
-    if (out.collection.empty() || (slash != std::string::npos && out.database.empty())) {
-        throw options.wrong("facts", fmt::format("names no collection for {}", printable(name)),
-                            "facts = { chunks = \"chunks {\\\"deleted\\\": false}\" }");
-    }
-    if (blank == std::string::npos) return out;
-    try {
-        out.filter = Bson::from_json(text.substr(blank + 1), fmt::format("the filter of {}", printable(name)));
-    } catch (const Error& error) {
-        throw options.wrong("facts", fmt::format("has no filter in JSON for {}: {}", printable(name), error.what()),
-                            "facts = { chunks = \"chunks {\\\"deleted\\\": false}\" }");
-    }
-    return out;
-}
-
 }  // namespace
 
 std::string shown_mongo_uri(std::string_view uri) {
@@ -124,6 +102,25 @@ Secret MongoSettings::password(Code code) const {
     return secret_from_file(password_file, fmt::format("`password_file` of source {}", source), code);
 }
 
+MongoSettings::Count mongo_count(const std::string& text, Code code) {
+    constexpr const char* kHint = "facts = { chunks = \"chunks {\\\"deleted\\\": false}\" }";
+    MongoSettings::Count out;
+    const size_t blank = text.find(' ');
+    const std::string where = text.substr(0, blank);
+    const size_t slash = where.find('/');
+    if (slash != std::string::npos) out.database = where.substr(0, slash);
+    out.collection = slash == std::string::npos ? where : where.substr(slash + 1);
+    if (out.collection.empty() || (slash != std::string::npos && out.database.empty()))
+        throw Error(code, fmt::format("\"{}\" names no collection", printable(text)), kHint);
+    if (blank == std::string::npos) return out;
+    try {
+        out.filter = Bson::from_json(text.substr(blank + 1), "the filter");
+    } catch (const Error& error) {
+        throw Error(code, fmt::format("\"{}\" has no filter in JSON: {}", printable(text), error.what()), kHint);
+    }
+    return out;
+}
+
 MongoSettings mongo_settings(const SourceSpec& spec) {
     const Options options(spec);
     MongoSettings out;
@@ -148,7 +145,13 @@ MongoSettings mongo_settings(const SourceSpec& spec) {
     out.writers_paused = options.choice("writers", {"run", "paused"}) == "paused";
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.index_timeout_ms = options.duration_ms("index_timeout", kIndexTimeout);
-    for (const auto& [name, text] : spec.facts) out.facts[name] = count_from(options, name, text);
+    for (const auto& [name, text] : spec.facts) {
+        try {
+            out.facts[name] = mongo_count(text, Code::usage);
+        } catch (const Error& error) {
+            throw options.wrong("facts", fmt::format("has no question for {}: {}", printable(name), error.what()), error.hint());
+        }
+    }
     return out;
 }
 

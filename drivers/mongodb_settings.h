@@ -48,6 +48,10 @@ struct MongoSettings {
 
 MongoSettings mongo_settings(const SourceSpec& spec);
 
+// "COLLECTION", "DATABASE/COLLECTION", and a filter in JSON after a blank: as a fact says it, and a probe asks. `code`: of the
+// Error for what cannot be read.
+MongoSettings::Count mongo_count(const std::string& text, Code code);
+
 // An address without what is secret in it: "mongodb://rag@db1,db2/ragdb".
 std::string shown_mongo_uri(std::string_view uri);
 // `text` with every place blotted out where the password of that address stands.

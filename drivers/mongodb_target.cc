@@ -36,6 +36,9 @@ public:
         }
     }
 
+    // Greeted and logged in by then.
+    void ping() override { (void)MongoConnection(settings_, Code::failed).command("admin", Bson().set("ping", 1)); }
+
     void stage() override {
         MongoConnection server(settings_, Code::failed);
         load(server, true);

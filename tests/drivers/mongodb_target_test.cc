@@ -44,6 +44,7 @@ protected:
         spec.restore_id = kId;
         SourceSpec source = server_->source(login_);
         source.spool_dir = folder_ / "spool";
+        if (!timeout_.empty()) source.options["timeout"] = timeout_;
         driver_ = std::make_unique<MongoDriver>(source);
         return driver_->engine_target(spec);
     }
@@ -52,8 +53,21 @@ protected:
     TestFolder folder_;
     std::unique_ptr<MongoStandIn> server_;
     std::unique_ptr<MongoDriver> driver_;
-    std::string before_, after_, login_;
+    std::string before_, after_, login_, timeout_;
 };
+
+TEST_F(MongoTargetTest, APingSaysWhetherTheServerAnswersAndChangesNothing) {
+    begin();
+    timeout_ = "500ms";
+    EXPECT_NO_THROW(target()->ping());
+    EXPECT_EQ(all(), after_);
+    server_->kill(SIGSTOP);
+    EXPECT_EQ(error_of([&] { target()->ping(); }).code(), Code::failed);
+    server_->kill(SIGCONT);
+    EXPECT_NO_THROW(target()->ping());
+    server_->kill(SIGKILL);
+    EXPECT_EQ(error_of([&] { target()->ping(); }).code(), Code::failed);
+}
 
 TEST_F(MongoTargetTest, PutsEverythingBackAndTakesItAway) {
     begin();

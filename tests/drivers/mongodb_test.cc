@@ -128,6 +128,35 @@ TEST_F(MongoDriverTest, FactsCountInTheSnapshot) {
     EXPECT_EQ(std::get<int64_t>(facts.at("documents")), 300);
 }
 
+TEST_F(MongoDriverTest, AnswersAProbesQuestionFromTheLiveStateAndWritesNothing) {
+    begin();
+    server_->insert_many("chunks", 300);
+    SourceSpec quick = spec();
+    quick.options["timeout"] = "500ms";
+    MongoDriver driver(quick);
+    const std::string before = server_->content();
+    EXPECT_EQ(driver.ask_live("chunks"), Fact(int64_t{300}));
+    EXPECT_EQ(driver.ask_live(R"(app/chunks {"_id": {"$lt": 100}})"), Fact(int64_t{100}));
+    EXPECT_EQ(driver.ask_live("none"), Fact(int64_t{0}));
+    server_->insert_many("chunks", 10, 1000);
+    EXPECT_EQ(driver.ask_live("chunks"), Fact(int64_t{310}));
+    for (const char* bad : {"", "/chunks", "app/", "chunks {"})
+        EXPECT_EQ(error_of([&] { (void)driver.ask_live(bad); }).code(), Code::failed) << bad;
+    server_->command(R"({"delete": "chunks", "deletes": [{"q": {"_id": {"$gte": 1000}}, "limit": 0}]})");
+    EXPECT_EQ(server_->content(), before);
+    // Of a source with several databases a question names one.
+    SourceSpec both = spec();
+    both.options["databases"] = "app\nelsewhere";
+    MongoDriver wide(both);
+    EXPECT_NE(std::string(error_of([&] { (void)wide.ask_live("chunks"); }).what()).find("names no database"), std::string::npos);
+    EXPECT_EQ(wide.ask_live("app/chunks"), Fact(int64_t{300}));
+    server_->kill(SIGSTOP);
+    EXPECT_EQ(error_of([&] { (void)driver.ask_live("chunks"); }).code(), Code::failed);
+    server_->kill(SIGCONT);
+    server_->kill(SIGKILL);
+    EXPECT_EQ(error_of([&] { (void)driver.ask_live("chunks"); }).code(), Code::failed);
+}
+
 TEST_F(MongoDriverTest, ACollectionThatIsDroppedWhileItIsReadFailsTheSource) {
     begin();
     server_->insert_many("chunks", 2000);

@@ -261,6 +261,20 @@ TEST_F(QdrantTargetTest, ANameThatIsSomethingElseNowIsInTheWay) {
     EXPECT_EQ(names(), "rag strange current=strange ");
 }
 
+TEST_F(QdrantTargetTest, APingSaysWhetherTheServerAnswersAndChangesNothing) {
+    begin();
+    source_.options["timeout"] = "300ms";
+    const std::string before = names();
+    EXPECT_NO_THROW(target()->ping());
+    server_->kill(SIGSTOP);
+    EXPECT_EQ(error_of([&] { target()->ping(); }).code(), Code::failed);
+    server_->kill(SIGCONT);
+    EXPECT_NO_THROW(target()->ping());
+    EXPECT_EQ(names(), before);
+    server_->kill(SIGKILL);
+    EXPECT_EQ(error_of([&] { target()->ping(); }).code(), Code::failed);
+}
+
 TEST_F(QdrantTargetTest, ACollectionThatIsRedIsReplacedAllTheSame) {
     begin();
     server_->set_status("rag", "red");

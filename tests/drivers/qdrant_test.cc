@@ -64,6 +64,30 @@ TEST_F(Qdrant, StoresEveryShardTheConfigAndTheAliases) {
     EXPECT_EQ(error_of([&] { driver.ask_live("none"); }).code(), Code::failed);
 }
 
+TEST_F(Qdrant, AnswersAProbesQuestionFromTheLiveStateAndWritesNothing) {
+    QdrantServer server;
+    server.create("r%20g%25", 1);
+    server.upsert("r%20g%25", 0, 20);
+    SourceSpec spec = spec_of(server);
+    spec.options["timeout"] = "300ms";
+    QdrantDriver driver(spec);
+    const std::string before = server.content("r%20g%25"), asked = server.log();
+    EXPECT_EQ(driver.ask_live("r g%"), Fact(int64_t{20}));
+    server.upsert("r%20g%25", 20, 30);
+    EXPECT_EQ(driver.ask_live("r g%"), Fact(int64_t{30}));
+    EXPECT_NE(server.content("r%20g%25"), before);
+    for (const char* bad : {"", "none", "r g% {", "../../collections/r g%"})
+        EXPECT_EQ(error_of([&] { (void)driver.ask_live(bad); }).code(), Code::failed) << bad;
+    const std::string log = server.log();
+    for (const char* writes : {"DELETE", "PATCH", "/aliases", "/snapshots"})
+        EXPECT_EQ(log.find(writes, asked.size()), std::string::npos) << writes;
+    server.kill(SIGSTOP);
+    EXPECT_EQ(error_of([&] { (void)driver.ask_live("r g%"); }).code(), Code::failed);
+    server.kill(SIGCONT);
+    server.kill(SIGKILL);
+    EXPECT_EQ(error_of([&] { (void)driver.ask_live("r g%"); }).code(), Code::failed);
+}
+
 TEST_F(Qdrant, BeforeVersion112TheServerMakesASnapshotThatIsDeletedAfterwards) {
     QdrantServer server("1.11.3");
     server.create("rag");
