@@ -6,13 +6,10 @@
 
 namespace ingot {
 
-// `git describe` takes milliseconds, a container that is asked some seconds.
-static constexpr int64_t kVersionLimitMs = 10'000;
-
-std::string application_version(const Stack& stack) {
+std::string application_version(const Stack& stack, int64_t limit_ms) {
     if (stack.version_command.empty()) return {};
     Command command = Command::shell(stack.version_command, stack.root);
-    command.limit_ms = kVersionLimitMs;
+    command.limit_ms = limit_ms;
     std::string text = run_checked(command, "the version command").out;
     text = text.substr(0, text.find('\n'));
     text.erase(text.find_last_not_of(" \t\r") + 1);

@@ -9,7 +9,10 @@
 
 namespace ingot {
 
+// `git describe` takes milliseconds, a container that is asked some seconds.
+inline constexpr int64_t kVersionLimitMs = 10'000;
+
 // Empty where no command is configured.
-std::string application_version(const Stack& stack);
+std::string application_version(const Stack& stack, int64_t limit_ms = kVersionLimitMs);
 
 }  // namespace ingot
