@@ -14,7 +14,7 @@ from stack import StackTest, main, quoted
 from faulted_mounts import Mount, need_mounts
 from faulted_run import CI, RANDOM, Counts, require
 from postgres_server import Postgres, programs
-from qdrant_test import KEY, Qdrant
+from qdrant_server import KEY, Qdrant
 from redis_test import SERVER as REDIS
 from redis_test import Redis
 
@@ -153,9 +153,9 @@ class FullSpoolTest(StackTest):
         for version in ("1.19.0", "1.11.3"):  # streamed; made by the server first
             server = Qdrant(f"{self.folder}/qdrant-{version}", version)
             self.addCleanup(server.kill)
-            server.fill("rag")
+            server.fill()
             self.full(("qdrant", [], f'url = "http://127.0.0.1:{server.port}"', 'api_key_env = "RAG_QDRANT_KEY"'),
-                      lambda server=server: server.put("rag", 0, 40_000, seed=1), version)
+                      lambda server=server: server.put(0, 40_000, seed=1), version)
 
     def test_mongodb(self):
         self.need(mongo, "python3-bson")

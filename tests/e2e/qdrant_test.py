@@ -1,94 +1,52 @@
 #!/usr/bin/python3
 """A Qdrant server as a source, with the built binary: golden snapshots, restores that come whole or not at all, a server that is killed
-right after its swap, that hangs, dies and refuses, and what two snapshots of unchanged data add. The server is
-tests/support/qdrant_stand_in.py: no Debian package has the real one.
+right after its swap, that hangs, dies and refuses, and what two snapshots of unchanged data add.
+
+The server is a stand-in (qdrant_server.py). Where QDRANT_URL names a real one ("http://127.0.0.1:6333", with QDRANT_API_KEY where it
+wants a key), what needs no misbehaving server runs against that too: whole ways by name, by alias and by a name that needs quoting,
+unchanged data, and a wrong key. Its own collections are left alone: the test makes some named ingot_test_*, and removes them.
 
 Called by ctest with the program's path, the build folder and the source folder.
 """
 
-import json
 import os
 import signal
-import subprocess
 import sys
-import urllib.request
+import time
+import urllib.parse
 
-from stack import StackTest, main
-from faulted_run import Counts, require
+from stack import StackTest, listed, main, quoted
+from faulted_run import FAULTED, Counts, finish, require, start
+from qdrant_server import KEY, Client, Qdrant
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 COUNTS = Counts()
-KEY = "s3cret-of-qdrant"
-POINTS, DIMENSIONS = 2000, 64
 UNCHANGED_BYTES = 64 << 10
-
-
-class Qdrant:
-    def __init__(self, folder, version="1.19.0"):
-        os.makedirs(folder)
-        self.folder, self.version, self.port = folder, version, 0
-        self.start()
-
-    def start(self):
-        words = ["/usr/bin/python3", HERE + "/../support/qdrant_stand_in.py", "--folder", self.folder, "--port", str(self.port),
-                 "--version", self.version, "--api-key", KEY]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE)
-        self.port = int(self.process.stdout.readline())
-        self.process.stdout.close()
-
-    def kill(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
-
-    def restart(self, version=None):
-        self.kill()
-        self.version = version or self.version
-        self.start()
-
-    def ask(self, method, path, body=None):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method, headers={"api-key": KEY},
-                                         data=None if body is None else json.dumps(body).encode())
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return json.loads(answer.read()).get("result")
-
-    def put(self, name, first, last, seed=0):
-        self.ask("PUT", f"/collections/{name}/points?wait=true", {"points": [
-            {"id": n, "vector": [(n * 31 + i * 7 + seed) % 101 + 0.5 for i in range(DIMENSIONS)], "payload": {"text": f"chunk {n + seed}"}}
-            for n in range(first, last)]})
-
-    def fill(self, name="rag"):
-        self.ask("PUT", f"/collections/{name}", {"vectors": {"size": DIMENSIONS, "distance": "Cosine"}, "shard_number": 2})
-        self.ask("PUT", f"/collections/{name}/index?wait=true", {"field_name": "text", "field_schema": "keyword"})
-        self.put(name, 0, POINTS)
-
-    def content(self, name="rag"):
-        info = self.ask("GET", f"/collections/{name}")
-        points = self.ask("POST", f"/collections/{name}/points/scroll", {"limit": 100000})["points"]
-        return info["config"], sorted(info["payload_schema"]), points
-
-    def collections(self):
-        return sorted(entry["name"] for entry in self.ask("GET", "/collections")["collections"])
-
-    def fault(self, match, do, times=1):
-        self.ask("POST", "/stand-in/faults", [{"match": match, "do": do, "times": times}])
+REAL = os.environ.get("QDRANT_URL", "")
+VARIABLE = "RAG_QDRANT_KEY"
+# More than the clients' deadlines below, and less than anybody would wait for a server that hangs.
+HANGS_S = 30
 
 
 class QdrantTest(StackTest):
     def setUp(self):
         super().setUp()
-        os.environ["RAG_QDRANT_KEY"] = KEY
-        self.addCleanup(os.environ.pop, "RAG_QDRANT_KEY", None)
+        self.key(KEY)
+        self.addCleanup(os.environ.pop, VARIABLE, None)
 
-    def server(self, version="1.19.0", name="qdrant"):
-        server = Qdrant(f"{self.folder}/{name}", version)
+    @staticmethod
+    def key(key):
+        os.environ[VARIABLE] = key
+
+    def server(self, version="1.19.0", name="rag"):
+        server = Qdrant(self.folder + "/qdrant", version, name)
         self.addCleanup(server.kill)
         return server
 
-    def search(self, server, *lines):
-        keys = [f'url = "http://127.0.0.1:{server.port}"', 'api_key_env = "RAG_QDRANT_KEY"', 'timeout = "1s"', 'idle_timeout = "1s"',
-                'snapshot_timeout = "5s"', *lines]
-        stack = self.stack(taken=False, sources={"search": ("qdrant", [], *keys), "files": ("files", ["docs"])})
+    def search(self, server, *lines, barrier=""):
+        """A stack with that server, filled, and files."""
+        quick = ['timeout = "1s"', 'idle_timeout = "1s"', 'snapshot_timeout = "5s"'] if isinstance(server, Qdrant) else []
+        keys = [f"url = {quoted(server.url)}", *([f'api_key_env = "{VARIABLE}"'] if server.key else []), *quick, *lines]
+        stack = self.stack(taken=False, sources={"search": ("qdrant", [], *keys), "files": ("files", ["docs"])}, barrier=barrier)
         stack.init()
         server.fill()
         return stack
@@ -102,40 +60,78 @@ class QdrantTest(StackTest):
         require(server.content() == wanted, "the collection holds something else", *evidence)
         COUNTS.add("points compared", len(wanted[2]))
 
-    def whole_way(self, version, alias):
-        server = self.server(version)
-        stack = self.search(server)
-        if alias:
-            server.ask("POST", "/collections/aliases", {"actions": [{"create_alias": {"alias_name": "current", "collection_name": "rag"}}]})
-        before = server.content()
-        snapshot = self.golden(stack)
-        server.put("rag", 500, 2500, seed=3)
-        done = stack.ingot("restore", snapshot, "--yes").expect(0)
-        self.require_content(server, before, done)
-        server.restart()
-        self.require_content(server, before, "after kill -9 and a start", done)
-        require(len(server.collections()) == 1, f"something is left: {server.collections()}", done)
-        COUNTS.add("servers killed right after their swap")
-        # Again, by the names as the restore left them.
-        second = self.golden(stack)
-        server.put("rag", 0, 10, seed=5)
-        stack.ingot("restore", second, "--yes").expect(0)
-        self.require_content(server, before)
-        require(KEY not in done.said, "the key is shown", done)
+    def require_secret(self, stack, secret, *done):
+        for one in done:
+            require(secret not in one.said + one.out.decode(errors="replace"), "the key is shown", one)
         for at, _, names in os.walk(stack.base):
             for path in (os.path.join(at, name) for name in names):
                 if os.path.isfile(path):
                     with open(path, "rb") as file:
-                        require(KEY.encode() not in file.read(), f"{path} holds the key")
+                        require(secret.encode() not in file.read(), f"{path} holds the key")
 
+    def problem(self, done):
+        detail = next(detail for detail in done.summary["source_details"] if detail["name"] == "search")
+        return str(detail)
+
+    def whole_way(self, server, *lines, alias=None):
+        stack = self.search(server, *lines)
+        if alias:
+            server.alias(alias)
+        before = server.content()
+        snapshot = self.golden(stack)
+        server.put(500, 2500, seed=3)
+        done = stack.ingot("restore", snapshot, "--yes").expect(0)
+        self.require_content(server, before, done)
+        if isinstance(server, Qdrant):
+            server.restart()
+            self.require_content(server, before, "after kill -9 and a start", done)
+            COUNTS.add("servers killed right after their swap")
+        require(len(server.collections()) == 1, f"something is left: {server.collections()}", done)
+        # Again, by the names as the restore left them.
+        second = self.golden(stack)
+        server.put(0, 10, seed=5)
+        stack.ingot("restore", second, "--yes").expect(0)
+        self.require_content(server, before)
+        if server.key:
+            self.require_secret(stack, server.key, done)
+        return stack
+
+    def unchanged(self, stack, of):
+        stack.ingot("snapshot").expect(0)
+        second = stack.ingot("snapshot").expect(0).summary
+        require(second["bytes_new"] < UNCHANGED_BYTES, f"{second['bytes_new']} new bytes of unchanged data")
+        COUNTS.add(f"bytes that an unchanged snapshot of {of} added", second["bytes_new"])
+
+    def wrong_key(self, server, stack, *said):
+        self.key("wr0ng-key")
+        try:
+            taken = stack.ingot("snapshot").expect(3)
+            for text in said:
+                require(text in self.problem(taken), f"it does not say {text}", taken)
+            self.require_secret(stack, "wr0ng-key", taken)
+            return taken
+        finally:
+            self.key(server.key)
+
+
+class Restores(QdrantTest):
     def test_by_name(self):
-        self.whole_way("1.19.0", alias=False)
+        self.whole_way(self.server())
 
     def test_by_alias(self):
-        self.whole_way("1.12.4", alias=True)
+        self.whole_way(self.server("1.12.4"), alias="current")
 
     def test_snapshots_of_an_old_server(self):
-        self.whole_way("1.11.3", alias=False)
+        self.whole_way(self.server("1.11.3"))
+
+    def test_names_that_need_quoting(self):
+        name = "r%20ag 100% é#&;=+'"
+        for version in ("1.19.0", "1.11.3"):
+            server = Qdrant(f"{self.folder}/qdrant-{version}", version, name)
+            self.addCleanup(server.kill)
+            self.folder += "/" + version
+            self.whole_way(server, f"collections = {listed([name])}", alias="live & 'kicking' 100%")
+            COUNTS.add("names that need quoting")
 
     def test_unchanged_data_adds_little(self):
         server = self.server()
@@ -143,12 +139,11 @@ class QdrantTest(StackTest):
         first = stack.ingot("snapshot").expect(0).summary
         for version in ("1.19.0", "1.11.3"):
             server.restart(version)
-            stack.ingot("snapshot").expect(0)
-            second = stack.ingot("snapshot").expect(0).summary
-            require(second["bytes_new"] < UNCHANGED_BYTES, f"{second['bytes_new']} new bytes of unchanged data")
-            COUNTS.add(f"bytes that an unchanged snapshot of {version} added", second["bytes_new"])
+            self.unchanged(stack, version)
         COUNTS.add("bytes that the first one added", first["bytes_new"])
 
+
+class Refusals(QdrantTest):
     def test_a_server_that_misbehaves_makes_a_partial_snapshot(self):
         server = self.server()
         stack = self.search(server)
@@ -161,11 +156,59 @@ class QdrantTest(StackTest):
             if do == "die":
                 server.restart()
 
+    def test_a_wrong_key_and_none(self):
+        server = self.server()
+        stack = self.search(server)
+        snapshot = self.golden(stack)
+        server.put(0, 10, seed=7)
+        live = server.content()
+        self.wrong_key(server, stack, "401", "Invalid API key")
+        self.key("wr0ng-key")
+        done = stack.ingot("restore", snapshot, "--yes").expect(1)
+        self.require_content(server, live, done)
+        self.require_secret(stack, "wr0ng-key", done)
+        del os.environ[VARIABLE]
+        done = stack.ingot("snapshot").expect(3)
+        require(VARIABLE in self.problem(done), "the variable is not named", done)
+        stack.configure({**stack.sources, "search": ("qdrant", [], f"url = {quoted(server.url)}")})
+        done = stack.ingot("snapshot").expect(3)
+        require("401" in self.problem(done) and "api_key" in self.problem(done) + done.said, "it does not say what is missing", done)
+        COUNTS.add("keys refused", 4)
+
+    def test_a_grey_and_a_red_collection(self):
+        server = self.server()
+        stack = self.search(server)
+        before = server.content()
+        snapshot = self.golden(stack)
+        for status in ("grey", "red"):
+            server.status(status)
+            done = stack.ingot("snapshot").expect(3)
+            require(f"is {status}" in self.problem(done), f"it does not say that it is {status}", done)
+            COUNTS.add("collections not well: said")
+        server.put(0, 10, seed=7)
+        # A collection that is ill is what a restore is for.
+        stack.ingot("restore", snapshot, "--yes").expect(0)
+        self.require_content(server, before)
+        stack.ingot("snapshot").expect(0)
+
+    def test_another_minor_version_is_refused(self):
+        server = self.server()
+        stack = self.search(server)
+        snapshot = self.golden(stack)
+        server.put(0, 10, seed=9)
+        live = server.content()
+        server.restart("1.18.0")
+        done = stack.ingot("restore", snapshot, "--yes").expect(1)
+        require("1.19" in done.said and "1.18" in done.said, "the versions are not named", done)
+        self.require_content(server, live, done)
+
+
+class Failures(QdrantTest):
     def test_a_restore_that_fails_leaves_the_live_state(self):
         server = self.server()
         stack = self.search(server)
         snapshot = self.golden(stack)
-        server.put("rag", 100, 2200, seed=3)
+        server.put(100, 2200, seed=3)
         live = server.content()
         for match, do, status in (("snapshots/upload", "status:500", 1), ("PUT /collections/rag__r", "hang", 1), ("PATCH", "status:500", 1),
                                   ("snapshots/upload", "die", 1), ("DELETE /collections/rag$", "status:500", 21),
@@ -179,16 +222,103 @@ class QdrantTest(StackTest):
             self.require_content(server, live, match, do, done)
             COUNTS.add("failed restores, the live state untouched or back")
 
-    def test_another_minor_version_is_refused(self):
+    def stopped_at(self, stack, snapshot, step):
+        """A restore that waits (SIGSTOP) at that step."""
+        process = start(stack.words("restore", snapshot, "--yes", program=FAULTED), {"INGOT_TEST_STOP_AT": step})
+        until = time.monotonic() + 30
+        while True:
+            with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                    return process
+            require(time.monotonic() < until and process.poll() is None, f"it did not come to {step}")
+            time.sleep(0.01)
+
+    def test_a_server_that_hangs_in_a_restore(self):
         server = self.server()
         stack = self.search(server)
+        new = server.content()
         snapshot = self.golden(stack)
-        server.put("rag", 0, 10, seed=9)
-        live = server.content()
-        server.restart("1.18.0")
-        done = stack.ingot("restore", snapshot, "--yes").expect(1)
-        require("1.19" in done.said and "1.18" in done.said, "the versions are not named", done)
-        self.require_content(server, live, done)
+        server.put(100, 2200, seed=3)
+        old = server.content()
+        # From "removed" on the old collection is gone and its name leads nowhere: it comes back from what was kept of it.
+        for step, statuses in (("created", (1,)), ("loaded", (1,)), ("staged", (1,)), ("undo-saved", (21, 22)), ("removed", (22,))):
+            process = self.stopped_at(stack, snapshot, "restore.qdrant." + step)
+            server.signal(signal.SIGSTOP)
+            began = time.monotonic()
+            process.send_signal(signal.SIGCONT)
+            done = finish(process, [step], 90)
+            require(done.status in statuses, f"exit {done.status} at {step}", done)
+            require(time.monotonic() - began < HANGS_S, f"a hanging server held it for {time.monotonic() - began:.0f} s at {step}", done)
+            server.signal(signal.SIGCONT)
+            undone = stack.ingot("restore", "--undo").expect(0, 1, 2, 21)
+            self.require_content(server, old, step, done, undone)
+            COUNTS.add("servers that hung in a restore, the old state live")
+        done = stack.ingot("restore", snapshot, "--yes").expect(0)
+        self.require_content(server, new, done)
+        require(len(server.collections()) == 1, f"something is left: {server.collections()}", done)
+
+    def test_writers_are_resumed_after_a_failed_pin(self):
+        server = self.server()
+        paused = self.folder + "/paused"
+        barrier = f'pause = "touch {paused}"\nresume = "rm {paused}"\nmax_pause = "20s"'
+        stack = self.search(server, barrier=barrier)
+        for match, do in (("/shards/1/snapshot", "hang"), ("/shards/0/snapshot", "status:500"), ("/shards/0/snapshot", "die")):
+            server.fault(match, do, times=5)
+            began = time.monotonic()
+            done = stack.ingot("snapshot").expect(3)
+            require(not os.path.exists(paused), f"the writers were not resumed after {do}", done)
+            require(time.monotonic() - began < HANGS_S, f"it took {time.monotonic() - began:.0f} s", done)
+            COUNTS.add("pauses ended after a failed pin")
+            if do == "die":
+                server.restart()
+        server.fault("none", "hang")
+        stack.configure(barrier=barrier.replace(f"touch {paused}", f"touch {paused}; kill -STOP {server.process.pid}"))
+        done = stack.ingot("snapshot", timeout=90).expect(3)
+        require(not os.path.exists(paused), "the writers were not resumed", done)
+        server.signal(signal.SIGCONT)
+        COUNTS.add("pauses ended after a failed pin")
+        stack.configure(barrier=barrier)
+        done = stack.ingot("snapshot", "--golden").expect(0)
+        require(done.summary["consistency"] == "barrier", "not of one moment", done)
+
+
+class RealServer(QdrantTest):
+    def setUp(self):
+        if not REAL:
+            self.skipTest("QDRANT_URL names no server")
+        super().setUp()
+
+    def real(self, name):
+        """A client of it, with a collection of this test's own."""
+        key = os.environ.get("QDRANT_API_KEY", "")
+        self.key(key)
+        server = Client(REAL, key, f"ingot_test_{os.getpid()}_{name}")
+        self.addCleanup(server.remove)
+        return server, f"collections = {listed([server.name])}"
+
+    def test_by_name(self):
+        self.whole_way(*self.real("by_name"))
+        COUNTS.add("whole ways with the server of QDRANT_URL")
+
+    def test_by_alias(self):
+        server, only = self.real("by_alias")
+        self.whole_way(server, only, alias=server.name.replace("by_alias", "alias"))
+        COUNTS.add("whole ways with the server of QDRANT_URL")
+
+    def test_a_name_that_needs_quoting(self):
+        self.whole_way(*self.real("r ag 100% é#&;=+'"))
+        COUNTS.add("whole ways with the server of QDRANT_URL")
+
+    def test_unchanged_data_adds_little(self):
+        server, only = self.real("unchanged")
+        self.unchanged(self.search(server, only), urllib.parse.urlsplit(REAL).netloc)
+
+    def test_a_wrong_key(self):
+        server, only = self.real("key")
+        if not server.key:
+            self.skipTest("QDRANT_API_KEY is not set: a server without a key refuses none")
+        self.wrong_key(server, self.search(server, only), "401")
+        COUNTS.add("keys refused")
 
 
 def tearDownModule():

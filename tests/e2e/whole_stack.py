@@ -22,7 +22,7 @@ from bson.son import SON
 import mongo
 import qdrant_archive
 from postgres_server import programs
-from qdrant_test import Qdrant
+from qdrant_server import KEY, Client
 from redis_test import Redis
 
 SHARDS, POINTS, VECTORS, DIMENSION = 2, 8, 16, 32
@@ -41,7 +41,7 @@ def one_of(values, where):
 
 
 class Sqlite:
-    name = "db"
+    source = "db"
 
     def __init__(self, places):
         self.path = places["root"] + "/app.db"
@@ -70,7 +70,7 @@ class Sqlite:
 
 
 class Faiss:
-    name = "vectors"
+    source = "vectors"
 
     def __init__(self, places):
         faiss.omp_set_num_threads(1)
@@ -95,7 +95,7 @@ class Faiss:
 
 
 class Postgres:
-    name = "app"
+    source = "app"
 
     def __init__(self, places):
         self.words = [programs() + "/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(places["postgres"]), "-U", "postgres"]
@@ -132,7 +132,7 @@ class Postgres:
 
 
 class RedisStore(Redis):
-    name = "cache"
+    source = "cache"
 
     def __init__(self, places):  # pylint: disable=super-init-not-called
         self.port, self.password = places["redis"], ""  # a client: the server is the test's
@@ -154,11 +154,11 @@ class RedisStore(Redis):
             server.kill()
 
 
-class QdrantStore(Qdrant):
-    name = "search"
+class QdrantStore(Client):
+    source = "search"
 
-    def __init__(self, places):  # pylint: disable=super-init-not-called
-        self.port = places["qdrant"]
+    def __init__(self, places):
+        super().__init__(f"http://127.0.0.1:{places['qdrant']}", KEY, COLLECTION)
 
     def fill(self):
         self.ask("PUT", f"/collections/{COLLECTION}", {"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": SHARDS})
@@ -185,7 +185,7 @@ class QdrantStore(Qdrant):
 
 
 class MongoStore(mongo.Mongo):
-    name = "docs"
+    source = "docs"
 
     def __init__(self, places):
         super().__init__(places["mongo"], DATABASE)
