@@ -14,12 +14,11 @@
 #include "base/interrupt.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/follow_up.h"
 #include "drivers/registry.h"
 
 namespace ingot {
 namespace {
-
-using CommandFunction = int (*)(Invocation&);
 
 const std::map<std::string, CommandFunction> kCommands = {
     {"init", cmd_init},
@@ -35,6 +34,8 @@ const std::map<std::string, CommandFunction> kCommands = {
     {"check", cmd_check},
     {"restore", cmd_restore},
     {"rollback", cmd_rollback},
+    {"audit", cmd_audit},
+    {"report", cmd_report},
     {"key add", cmd_key_add},
     {"key remove", cmd_key_remove},
     {"key list", cmd_key_list},
@@ -81,6 +82,18 @@ void summarise_failure(Output& out, const std::string& command, Code code) {
     out.object(object.add("exit", exit_code(code)));
 }
 
+// Returns the exit status.
+int tell_failure(Output& out, const std::string& command, const Error& error) {
+    const int exit = out.error(error);
+    try {
+        summarise_failure(out, command, error.code());
+        out.finish();
+    } catch (const Error& second) {
+        ignore_error(second, "the failure that came first is the one to report");
+    }
+    return exit;
+}
+
 int run_command(const Arguments& arguments, FileSystem& fs, Output& out, std::optional<Secret> passphrase) {
     if (arguments.command == "help") {
         out.bytes(view_of(arguments.help));
@@ -91,7 +104,8 @@ int run_command(const Arguments& arguments, FileSystem& fs, Output& out, std::op
     out.verbosity = arguments.global.verbosity;
     ProgressBar progress(out, !arguments.global.no_progress && !arguments.global.quiet && !arguments.global.json);
     Invocation run(fs, arguments, out, progress, std::move(passphrase));
-    return kCommands.at(arguments.command)(run);
+    return run_and_follow_up(run, kCommands.at(arguments.command),
+                             [&](const Error& error) { return tell_failure(out, arguments.command, error); });
 }
 
 int guarded(int argc, char** argv, FileSystem& fs, Output& out, std::string& command) {
@@ -124,14 +138,7 @@ int run_ingot(int argc, char** argv, FileSystem& fs) {
     } catch (const std::exception& error) {
         failure = Error(Code::failed, fmt::format("an unexpected failure: {}", printable(error.what())), "please report it");
     }
-    const int exit = out.error(*failure);
-    try {
-        summarise_failure(out, command, failure->code());
-        out.finish();
-    } catch (const Error& error) {
-        ignore_error(error, "the failure that came first is the one to report");
-    }
-    return exit;
+    return tell_failure(out, command, *failure);
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 #include "cli/exit_code.h"
 #include "cli/paths.h"
 #include "cli/pick.h"
+#include "cli/restore_audit.h"
 #include "cli/terminal.h"
 #include "restore/journal.h"
 #include "restore/restore.h"
@@ -98,8 +99,10 @@ int finish_unfinished(Invocation& run) {
     RecoverOptions options;
     options.undo = run.arguments.restore.undo;
     options.services = !run.arguments.restore.no_services;
-    options.on_step = step_sayer(run.out);
+    RestoreAudit audit(run);
+    options.on_step = audit.listener(step_sayer(run.out));
     const RestoreResult result = recover(run.stack(), run.fs, run.progress, options);
+    audit.ended(result);
     run.progress.clear();
     show_result(run.out, result, std::nullopt, "");
     return kExitDone;
@@ -136,7 +139,8 @@ int restore_picked(Invocation& run, const RestoreArguments& arguments) {
     }
     RestoreOptions options;
     options.reason = run.arguments.rollback.reason;
-    options.on_step = step_sayer(run.out);
+    RestoreAudit audit(run, *repository, picked.snapshot, arguments.only, options.reason, live && !arguments.dry_run);
+    options.on_step = audit.listener(step_sayer(run.out));
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
     if (!live) options.to = absolute_path(arguments.to);
@@ -145,6 +149,7 @@ int restore_picked(Invocation& run, const RestoreArguments& arguments) {
     const bool live_known = live || run.settings().config.has_value();
     const RestoreResult result = live_known ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
                                             : restore_to_folder(*repository, picked.snapshot, run.fs, options, run.progress);
+    audit.ended(result);
     run.progress.clear();
     show_changes(run.out, result);
     show_result(run.out, result, picked.snapshot, options.to);
@@ -164,7 +169,10 @@ int cmd_restore(Invocation& run) {
 int cmd_rollback(Invocation& run) {
     run.refuse_while_running();
     if (run.unfinished()) {
-        const RestoreResult finished = recover(run.stack(), run.fs, run.progress, {.on_step = step_sayer(run.out)});
+        RestoreAudit audit(run);
+        const RestoreResult finished =
+            recover(run.stack(), run.fs, run.progress, {.on_step = audit.listener(step_sayer(run.out))});
+        audit.ended(finished);
         for (const std::string& problem : finished.problems) run.out.warn(printable(problem));
     }
     RestoreArguments arguments;

@@ -110,6 +110,41 @@ JsonObject summary(const TakeResult& result, int exit) {
     return object;
 }
 
+void note_snapshot(Event& event, const TakeResult& result) {
+    const Manifest& manifest = result.manifest;
+    event.snapshot_id = result.id.hex();
+    event.outcome = !manifest.complete() ? "partial" : result.golden ? "golden" : "stored";
+    if (!manifest.complete()) {
+        for (const ManifestSource& source : manifest.sources) {
+            if (source.status == SourceStatus::stored) continue;
+            event.error += fmt::format("{}{} is {}", event.error.empty() ? "" : ", ", source.name, to_string(source.status));
+        }
+    } else if (!result.why_not_golden.empty()) {
+        event.error = "not golden: " + result.why_not_golden;
+    } else if (!result.broken_invariants.empty()) {
+        event.error = result.broken_invariants.front();
+    }
+    event.figures = SnapshotFigures{bytes_of(manifest), result.totals.bytes_new, result.totals.bytes_stored, manifest.pause_ms};
+}
+
+void note_promote(Event& event, const Snapshot& snapshot, const GoldenVerdict& verdict, const std::vector<std::string>& accepted,
+                  int exit) {
+    event.snapshot_id = snapshot.id.hex();
+    event.outcome = verdict.golden ? "golden" : "not_golden";
+    event.read_back = verdict.golden;
+    AuditRecord record = new_audit("promote", snapshot.manifest.stack);
+    record.started_ms = event.began_ms;
+    record.snapshot = snapshot.id;
+    record.snapshot_moment_ms = snapshot.manifest.moment_ms;
+    record.version_snapshot = snapshot.manifest.application_version;
+    record.outcome = event.outcome;
+    record.exit = exit;
+    if (!accepted.empty()) record.reason = fmt::format("accepted: {}", fmt::join(accepted, ", "));
+    record.problems = verdict.reasons;
+    event.error = verdict.reasons.empty() ? "" : verdict.reasons.front();
+    event.audits.push_back(std::move(record));
+}
+
 }  // namespace
 
 int cmd_snapshot(Invocation& run) {
@@ -119,6 +154,7 @@ int cmd_snapshot(Invocation& run) {
     Stack& stack = run.stack();
     const auto repository = run.open(LockMode::append);
     const TakeResult result = take_snapshot(*repository, stack, {arguments.tags, arguments.golden}, run.progress);
+    note_snapshot(run.event, result);
     run.progress.clear();
     say_problems(run.out, result.manifest);
     for (const std::string& warning : result.warnings) run.out.warn(printable(warning));
@@ -167,6 +203,7 @@ int cmd_promote(Invocation& run) {
         exit = exit_code(verdict.verified.findings);
         if (exit == kExitDone) exit = kExitNotAsAsked;
     }
+    note_promote(run.event, snapshot, verdict, arguments.accept, exit);
     JsonObject object("summary");
     object.add("snapshot_id", snapshot.id.hex()).add("golden", verdict.golden).add("reasons", verdict.reasons);
     object.add("accepted", arguments.accept).add("bytes_verified", verdict.verified.bytes).add("exit", exit);

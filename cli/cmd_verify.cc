@@ -16,6 +16,9 @@ namespace {
 // A verify has done its work by then: it does not wait for a long snapshot to end, its records do.
 constexpr int64_t kFilingWaitMs = 10'000;
 
+// Of a repository that is lost in whole there are millions; the first ones say where to look.
+constexpr size_t kFindingsTold = 20;
+
 // True when they are filed, false when they wait in the state directory.
 bool file_or_keep(Invocation& run, const RepositoryId& id, const std::vector<Attestation>& attestations) {
     size_t filed = 0;
@@ -28,6 +31,28 @@ bool file_or_keep(Invocation& run, const RepositoryId& id, const std::vector<Att
         for (; filed < attestations.size(); ++filed) keep_pending(run.fs, run.state_dir(), id, attestations[filed]);
         run.out.note(fmt::format("what was verified is recorded by the next command that writes ({})", error.what()));
         return false;
+    }
+}
+
+void note_verify(Event& event, const std::vector<const Snapshot*>& recorded, const VerifyReport& report, int exit) {
+    event.outcome = exit == kExitDone ? "verified" : "damaged";
+    event.read_back = exit == kExitDone && !recorded.empty();
+    if (recorded.size() == 1) event.snapshot_id = recorded[0]->id.hex();
+    if (exit == kExitDone) return;
+    std::vector<std::string> found;
+    for (const Finding& each : report.findings) {
+        if (found.size() < kFindingsTold && each.weight != Finding::Weight::note) found.push_back(each.where + ": " + each.what);
+    }
+    event.error = found.empty() ? "" : found.front();
+    for (const Snapshot* snapshot : recorded) {
+        AuditRecord record = new_audit("verify", snapshot->manifest.stack);
+        record.started_ms = event.began_ms;
+        record.snapshot = snapshot->id;
+        record.snapshot_moment_ms = snapshot->manifest.moment_ms;
+        record.outcome = "damaged";
+        record.exit = exit;
+        record.problems = found;
+        event.audits.push_back(std::move(record));
     }
 }
 
@@ -68,6 +93,7 @@ int cmd_verify(Invocation& run) {
     } else if (arguments.sample >= 1) {
         recorded = chosen;
     }
+    note_verify(run.event, recorded, report, exit);
     std::vector<Attestation> attestations;
     for (const Snapshot* snapshot : recorded) attestations.push_back(verified_attestation(*snapshot, report));
     if (!attestations.empty()) {

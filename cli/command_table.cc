@@ -117,6 +117,16 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
     add_text(rollback, "--reason", arguments.rollback.reason, "Why; kept with the restore", "TEXT");
 }
 
+void add_records(CLI::App& app, Arguments& arguments) {
+    CLI::App* audit =
+        command(app, "audit", "List what was restored, promoted or found damaged, by whom and why", "ingot audit --json");
+    add_text(audit, "--stack", arguments.stack, "Only of this stack", "NAME");
+    CLI::App* report =
+        command(app, "report", "Print the incident report of a restore, in Markdown", "ingot report > incident.md");
+    add_text(report, "RESTORE", arguments.look.which, "The first digits of a restore's id; default the last", "");
+    add_text(report, "--stack", arguments.stack, "Only of this stack", "NAME");
+}
+
 void add_settings(CLI::App& app, Arguments& arguments) {
     CLI::App* key = command(app, "key", "Add, remove and list what opens the repository", "ingot key list");
     key->require_subcommand(0, 1);
@@ -172,6 +182,7 @@ void add_commands(CLI::App& app, Arguments& arguments, RawValues& raw) {
     add_looking(app, arguments);
     add_proving(app, arguments, raw);
     add_restoring(app, arguments);
+    add_records(app, arguments);
     add_settings(app, arguments);
 }
 

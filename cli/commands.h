@@ -18,6 +18,8 @@ int cmd_verify(Invocation& run);
 int cmd_check(Invocation& run);
 int cmd_restore(Invocation& run);
 int cmd_rollback(Invocation& run);
+int cmd_audit(Invocation& run);
+int cmd_report(Invocation& run);
 int cmd_key_add(Invocation& run);
 int cmd_key_remove(Invocation& run);
 int cmd_key_list(Invocation& run);

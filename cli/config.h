@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/filesystem.h"
 #include "cli/config_toml.h"
+#include "cli/notify_spec.h"
 #include "snapshot/stack.h"
 
 namespace ingot {
@@ -50,6 +51,8 @@ struct Config {
     ServicesSpec services;
     std::map<std::string, SourceHooks> source_hooks;
     std::vector<ProbeSpec> probes;
+    NotifySpec notify;
+    std::string metrics_textfile;  // empty: none is written
     ConfigNode document;
 };
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "cli/config_invariants.h"
+#include "cli/config_notify.h"
 #include "cli/config_probes.h"
 #include "cli/config_services.h"
 #include "cli/config_sources.h"
@@ -15,10 +16,10 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 8> kTables = {"repository", "stack",    "barrier", "sources",
-                                                            "invariants", "services", "probes",  "state"};
+static constexpr std::array<std::string_view, 10> kTables = {"repository", "stack",  "barrier", "sources", "invariants",
+                                                             "services",   "probes", "notify",  "metrics", "state"};
 // Silence about these would promise what this version does not do.
-static constexpr std::array<std::string_view, 4> kLaterTables = {"compatibility", "retention", "notify", "metrics"};
+static constexpr std::array<std::string_view, 2> kLaterTables = {"compatibility", "retention"};
 
 static bool is_later_table(std::string_view name) {
     return std::find(kLaterTables.begin(), kLaterTables.end(), name) != kLaterTables.end();
@@ -40,6 +41,8 @@ public:
         check_invariants(config_, mistakes_);
         check_services(config_, mistakes_);
         check_probes(config_, mistakes_);
+        check_notify(config_, mistakes_);
+        check_metrics(config_, mistakes_);
         state();
         golden_can_be_reached();
     }

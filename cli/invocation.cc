@@ -129,7 +129,7 @@ const FoundCredentials& Invocation::credentials() {
         credentials_ = find_credentials(fs, credential_places(), [this](const std::string& line) { out.warn(line); });
     if (!credentials_) {
         const std::string path = printable(repository_path());
-        if (!can_ask()) {
+        if (!may_ask || !can_ask()) {
             throw Error(Code::usage,
                         fmt::format("the repository {} is encrypted, and neither a key file nor a passphrase was given", path),
                         "give --key-file FILE, or set INGOT_PASSWORD_FILE, INGOT_PASSWORD_COMMAND or INGOT_PASSWORD");

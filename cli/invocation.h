@@ -12,9 +12,11 @@
 #include "base/filesystem.h"
 #include "cli/arguments.h"
 #include "cli/credentials.h"
+#include "cli/event.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/settings.h"
+#include "restore/live_facts.h"
 #include "snapshot/stack.h"
 #include "store/repository.h"
 
@@ -29,7 +31,12 @@ public:
     const Arguments& arguments;
     Output& out;
     ProgressBar& progress;
+    Event event;  // what this run did, for who is told of it afterwards
+    std::unique_ptr<LiveFacts> live_facts;  // asked for before a restore of the live stack
+    bool may_ask = true;  // false: a passphrase that was not given is not asked for
 
+    // The config, where it was read and is good; reads nothing.
+    const Config* config_if_read() const { return settings_ && settings_->config ? &*settings_->config : nullptr; }
     // Reads the config at the first call, and says when a restore of its stack is unfinished.
     const Settings& settings(ConfigUse use = ConfigUse::if_there);
     // The config's stack; needs one. The state directory and its spool folder are there afterwards.

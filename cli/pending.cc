@@ -6,11 +6,13 @@
 
 #include "base/error.h"
 #include "snapshot/attest.h"
+#include "store/hash.h"
 
 namespace ingot {
 
-// An attestation is a page of JSON.
-static constexpr uint64_t kPendingLimitBytes = 1 << 20;
+// An attestation is a page of JSON. An audit record has at most AuditRecord::kMostSteps texts of some KiB, four times that where each
+// byte of them is written as \xNN.
+static constexpr uint64_t kPendingLimitBytes = 8 << 20;
 
 static std::string pending_dir(const std::string& state_dir) { return join(state_dir, "pending"); }
 
@@ -23,21 +25,65 @@ void keep_pending(FileSystem& fs, const std::string& state_dir, const Repository
     write_new_file(fs, join(folder, name), encode_attestation(attestation));
 }
 
+std::string pending_key(const std::string& repository_path) {
+    return "path-" + sha256(view_of(repository_path)).hex().substr(0, 16);
+}
+
+static bool is_audit(const std::string& name) { return name.find("-audit-") != std::string::npos; }
+
+// The names of what waits for this repository, in order of time within each kind.
+static std::vector<std::string> waiting(FileSystem& fs, const Repository& repository, const std::string& folder) {
+    std::vector<std::string> names;
+    if (!fs.exists(folder)) return names;
+    const std::string by_id = repository.id().hex() + "-", by_path = pending_key(repository.path()) + "-";
+    fs.list(folder, [&](const std::string& name) {
+        if ((name.starts_with(by_id) || name.starts_with(by_path)) && name.ends_with(".json")) names.push_back(name);
+    });
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+void keep_audit(FileSystem& fs, const std::string& state_dir, const std::string& key, const AuditRecord& record) {
+    const std::string folder = pending_dir(state_dir);
+    make_dirs(fs, folder, 0700);
+    for (int n = 0;; ++n) {  // another of the same millisecond is another record
+        const std::string name = fmt::format("{}-audit-{}-{}.json", key, record.finished_ms, n);
+        if (write_new_file(fs, join(folder, name), encode_audit(record))) return;
+    }
+}
+
+std::vector<AuditRecord> waiting_audits(FileSystem& fs, Repository& repository, const std::string& state_dir,
+                                        const std::function<void(const std::string&)>& warn) {
+    const std::string folder = pending_dir(state_dir);
+    std::vector<AuditRecord> out;
+    for (const std::string& name : waiting(fs, repository, folder)) {
+        if (!is_audit(name)) continue;
+        try {
+            out.push_back(decode_audit(read_file(fs, join(folder, name), kPendingLimitBytes)));
+        } catch (const Error& error) {
+            warn(fmt::format("{} cannot be read: {}", printable(join(folder, name)), error.what()));
+        }
+    }
+    std::ranges::stable_sort(out, {}, &AuditRecord::finished_ms);
+    return out;
+}
+
 size_t file_pending(FileSystem& fs, Repository& repository, const std::string& state_dir,
                     const std::function<void(const std::string&)>& warn) {
     const std::string folder = pending_dir(state_dir);
     size_t filed = 0;
     try {
-        if (!fs.exists(folder)) return 0;
-        std::vector<std::string> names;
-        fs.list(folder, [&](const std::string& name) {
-            if (name.starts_with(repository.id().hex() + "-") && name.ends_with(".json")) names.push_back(name);
-        });
-        std::sort(names.begin(), names.end());
+        const std::vector<std::string> names = waiting(fs, repository, folder);
         const std::vector<RecordId> known = names.empty() ? std::vector<RecordId>() : repository.records(RecordKind::manifest);
         for (const std::string& name : names) {
             const std::string path = join(folder, name);
             try {
+                if (is_audit(name)) {
+                    file_audit(repository, decode_audit(read_file(fs, path, kPendingLimitBytes)));
+                    ++filed;
+                    fs.remove(path);
+                    continue;
+                }
                 const Attestation attestation = decode_attestation(read_file(fs, path, kPendingLimitBytes));
                 if (std::find(known.begin(), known.end(), attestation.manifest) != known.end()) {
                     file_attestation(repository, attestation);

@@ -1,7 +1,10 @@
-// Attestations that wait: a verify that could not take the append lock leaves its record in the state directory, and the next
-// command that holds the lock files it.
+// Records that wait: a verify that could not take the append lock leaves its attestation in the state directory, a restore its
+// audit record, and the next command that holds the lock files them.
 //
 //   <state dir>/pending/<repository id>-<time>-<manifest>.json      plain JSON, mode 0600; it holds no secrets
+//   <state dir>/pending/<repository id>-audit-<time>-<n>.json
+//
+// Where the repository is not to be read when an audit record is kept, pending_key() of its path stands in the place of its id.
 //
 // Thread safety: one thread. Errors: keep_pending: Error{failed}. file_pending: warns, and leaves what it could not file.
 #pragma once
@@ -10,6 +13,7 @@
 #include <string>
 
 #include "base/filesystem.h"
+#include "snapshot/audit.h"
 #include "snapshot/manifest.h"
 #include "store/repository.h"
 
@@ -17,6 +21,14 @@ namespace ingot {
 
 // Durable when it returns.
 void keep_pending(FileSystem& fs, const std::string& state_dir, const RepositoryId& repository, const Attestation& attestation);
+
+// "path-<16 hexadecimal digits>"
+std::string pending_key(const std::string& repository_path);
+// `key`: the repository's id, or its pending_key. Durable when it returns.
+void keep_audit(FileSystem& fs, const std::string& state_dir, const std::string& key, const AuditRecord& record);
+// The audit records that wait for this repository, oldest first. Those that cannot be read are named through `warn`.
+std::vector<AuditRecord> waiting_audits(FileSystem& fs, Repository& repository, const std::string& state_dir,
+                                        const std::function<void(const std::string&)>& warn);
 
 // Files what waits for this repository, which is open under append, and removes it. Returns how many.
 size_t file_pending(FileSystem& fs, Repository& repository, const std::string& state_dir,

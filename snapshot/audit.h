@@ -42,7 +42,7 @@ struct AuditRecord {
     static constexpr size_t kMostSteps = 200;
     static constexpr size_t kTextBytes = 4096;  // of an error, a reason, a problem
 
-    std::string action;  // "restore", "rollback", "resume", "undo", "promote", "verify"
+    std::string action;  // "restore", "rollback", "undo", "guard", "resume", "promote", "verify"
     std::string stack;
     std::string user;  // "root (alice by sudo)"
     std::string host;

@@ -115,6 +115,8 @@ UNTESTED = {
     "restore/tree_plan.cc": TREE_SWAP,
     "cli/main.cc": ("tests/cli/app_test.cc", "one line, which calls what that tests"),
     "cli/command_table.cc": ("tests/cli/arguments_test.cc", "the table by which arguments.cc parses"),
+    "cli/follow_up.cc": ("tests/cli/cmd_audit_test.cc", "what follows commands; its parts have tests of their own"),
+    "cli/restore_audit.cc": ("tests/cli/cmd_audit_test.cc", "the record that `ingot audit` lists"),
     "cli/invocation.cc": ("tests/cli/app_test.cc", "every command begins with it"),
     "cli/pick.cc": ("tests/cli/cmd_look_test.cc", "every command that takes an id goes through it"),
     "cli/pending.cc": ("tests/cli/cmd_verify_test.cc", "an attestation that waits, and is filed by the next command"),
