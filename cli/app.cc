@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
 
 #include "base/error.h"
 #include "base/interrupt.h"
@@ -34,6 +35,9 @@ const std::map<std::string, CommandFunction> kCommands = {
     {"check", cmd_check},
     {"restore", cmd_restore},
     {"rollback", cmd_rollback},
+    {"undo", cmd_undo},
+    {"drill", cmd_drill},
+    {"guard", cmd_guard},
     {"audit", cmd_audit},
     {"report", cmd_report},
     {"key add", cmd_key_add},
@@ -74,7 +78,8 @@ void wipe_passphrase_arguments(int argc, char** argv) {
 
 // Scripts read the last line of these, also when they fail.
 void summarise_failure(Output& out, const std::string& command, Code code) {
-    if (command != "snapshot" && command != "verify" && command != "restore" && command != "rollback") return;
+    static const std::set<std::string> kSummarised = {"snapshot", "verify", "restore", "rollback", "undo", "drill", "guard"};
+    if (!kSummarised.contains(command)) return;
     JsonObject object("summary");
     object.add("outcome", code == Code::rolled_back           ? "rolled_back"
                           : code == Code::rollback_incomplete ? "rollback_incomplete"

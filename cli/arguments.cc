@@ -137,6 +137,8 @@ void check_operands(const Arguments& arguments) {
     if (command == "key add" && !arguments.key.new_key_file.empty() && !arguments.key.new_passphrase_file.empty()) {
         throw Error(Code::usage, "ingot key add takes --new-key-file or --new-passphrase-file, not both", "run it once for each");
     }
+    if (command == "guard")
+        need(arguments, !arguments.guard.command.empty(), "a command behind --", "ingot guard -- ./deploy.sh --now");
     // It is kept in the journal and in reports: a sentence, not a log.
     constexpr size_t kMostReasonBytes = 1000;
     if (arguments.rollback.reason.size() > kMostReasonBytes)
@@ -220,6 +222,11 @@ Arguments parse_arguments(const std::vector<std::string>& given) {
     else if (!contains(command_names(app), from_command[0]))
         unknown_command(from_command[0], "", app);
 
+    if (const auto dashes = std::find(words.begin(), words.end(), "--");
+        dashes != words.end() && !from_command.empty() && from_command[0] == "guard") {
+        arguments.guard.command.assign(dashes + 1, words.end());
+        words.erase(dashes, words.end());
+    }
     try {
         std::reverse(words.begin(), words.end());  // as the parser wants it
         app.parse(words);

@@ -66,11 +66,30 @@ struct RestoreArguments {
     bool resume = false;
     bool undo = false;
     bool no_services = false;
+    bool no_safety = false;
     bool yes = false;
 };
 
 struct RollbackArguments {
-    std::string reason;
+    std::string reason;  // of guard, too
+};
+
+struct UndoArguments {
+    std::string restore;  // an id of a restore or of its safety snapshot; empty: the last restore
+    std::vector<std::string> only;
+    bool dry_run = false;
+    bool no_safety = false;
+    bool yes = false;
+};
+
+struct DrillArguments {
+    std::string which;
+    std::string to;
+};
+
+struct GuardArguments {
+    std::vector<std::string> command;  // what stands behind "--"
+    bool no_rollback = false;
 };
 
 struct CheckArguments {
@@ -107,6 +126,9 @@ struct Arguments {
     PromoteArguments promote;
     RestoreArguments restore;
     RollbackArguments rollback;
+    UndoArguments undo;
+    DrillArguments drill;
+    GuardArguments guard;
     CheckArguments check;
     KeyArguments key;
     ConfigArguments config;

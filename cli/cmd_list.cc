@@ -14,6 +14,7 @@ std::string marks(const Snapshot& snapshot) {
     if (snapshot.golden()) return "golden";
     if (snapshot.suspect()) return "suspect";
     if (!snapshot.complete()) return "partial";
+    if (snapshot.safety()) return "safety";
     return snapshot.last(AttestationKind::verified) ? "verified" : "";
 }
 
@@ -21,6 +22,12 @@ std::string source_names(const Manifest& manifest) {
     std::string names;
     for (const ManifestSource& source : manifest.sources) names += (names.empty() ? "" : ",") + source.name;
     return names;
+}
+
+// The day it was last restored to scratch and opened.
+std::string drilled_on(const Snapshot& snapshot) {
+    const std::optional<int64_t> drilled_ms = snapshot.last(AttestationKind::drilled);
+    return drilled_ms ? local_time(*drilled_ms).substr(0, 10) : "";
 }
 
 JsonObject listed(const Snapshot& snapshot) {
@@ -42,6 +49,8 @@ JsonObject listed(const Snapshot& snapshot) {
         .add("bytes_new", manifest.bytes_new)
         .add("tags", manifest.tags);
     const std::optional<int64_t> verified_ms = snapshot.last(AttestationKind::verified);
+    const std::optional<int64_t> drilled_ms = snapshot.last(AttestationKind::drilled);
+    object.add("drilled", drilled_ms ? std::optional(iso_utc(*drilled_ms)) : std::nullopt);
     object.add("verified", verified_ms ? std::optional(iso_utc(*verified_ms)) : std::nullopt);
     return object;
 }
@@ -83,7 +92,7 @@ void show_attestations(Output& out, const Snapshot& snapshot) {
 int cmd_list(Invocation& run) {
     const auto repository = run.open(LockMode::shared);
     const LookArguments& arguments = run.arguments.look;
-    Table table({"ID", "Time", "Stack", "State", "Consistency", "Sources", ">Size", "Tags"});
+    Table table({"ID", "Time", "Stack", "State", "Consistency", "Drilled", "Sources", ">Size", "Tags"});
     for (const Snapshot& snapshot : all_snapshots(run, *repository)) {
         const Manifest& manifest = snapshot.manifest;
         const bool tagged =
@@ -92,8 +101,8 @@ int cmd_list(Invocation& run) {
         if (!run.arguments.stack.empty() && manifest.stack != run.arguments.stack) continue;
         run.out.object(listed(snapshot));
         table.add({snapshot.short_id(), local_time(manifest.moment_ms), printable(manifest.stack), marks(snapshot),
-                   to_string(manifest.consistency), printable(source_names(manifest)), human_bytes(bytes_of(manifest)),
-                   printable(fmt::format("{}", fmt::join(manifest.tags, ",")))});
+                   to_string(manifest.consistency), drilled_on(snapshot), printable(source_names(manifest)),
+                   human_bytes(bytes_of(manifest)), printable(fmt::format("{}", fmt::join(manifest.tags, ",")))});
     }
     if (!table.empty()) {
         run.out.table(table);
@@ -123,6 +132,8 @@ int cmd_show(Invocation& run) {
     table.add({"snapshot", snapshot.id.hex()});
     const std::string mark = marks(snapshot);
     if (!mark.empty()) table.add({"state", mark});
+    const std::optional<int64_t> drilled_ms = snapshot.last(AttestationKind::drilled);
+    table.add({"drilled", drilled_ms ? local_time(*drilled_ms) : "never"});
     table.add({"moment", fmt::format("{}  ({})", local_time(manifest.moment_ms), iso_utc(manifest.moment_ms))});
     table.add({"stack", printable(fmt::format("{} at {}", manifest.stack, manifest.root))});
     table.add({"host", printable(manifest.host)});

@@ -3,11 +3,14 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/exit_code.h"
+#include "cli/keep_old.h"
 #include "cli/paths.h"
 #include "cli/pick.h"
 #include "cli/restore_audit.h"
+#include "cli/restore_run.h"
 #include "cli/terminal.h"
 #include "restore/journal.h"
+#include "restore/recover.h"
 #include "restore/restore.h"
 
 namespace ingot {
@@ -72,6 +75,9 @@ void show_result(Output& out, const RestoreResult& result, const std::optional<S
                              human_bytes(result.bytes_written), human_duration(result.outage_ms),
                              human_duration(result.duration_ms)));
     }
+    if (!result.safety.empty()) {
+        out.note(fmt::format("what was replaced is snapshot {}: `ingot undo` puts it back", result.safety.substr(0, 8)));
+    }
     if (!result.kept_in.empty()) out.line(fmt::format("what was replaced is kept in {}", printable(result.kept_in)));
     JsonObject object("summary");
     object.add("restore_id", result.restore_id).add("snapshot_id", snapshot ? std::optional(snapshot->id.hex()) : std::nullopt);
@@ -85,6 +91,7 @@ void show_result(Output& out, const RestoreResult& result, const std::optional<S
         .add("removed", result.removed);
     object.add("metadata", result.metadata).add("problems", result.problems).add("outage_ms", result.outage_ms);
     object.add("kept_in", result.kept_in.empty() ? std::nullopt : std::optional(result.kept_in));
+    object.add("safety_snapshot_id", result.safety.empty() ? std::nullopt : std::optional(result.safety));
     out.object(object.add("duration_s", static_cast<double>(result.duration_ms) / 1000).add("exit", kExitDone));
 }
 
@@ -101,6 +108,7 @@ int finish_unfinished(Invocation& run) {
     options.services = !run.arguments.restore.no_services;
     RestoreAudit audit(run);
     options.on_step = audit.listener(step_sayer(run.out));
+    if (!run.arguments.restore.no_safety) options.keep_old = keep_old_by(run);
     const RestoreResult result = recover(run.stack(), run.fs, run.progress, options);
     audit.ended(result);
     run.progress.clear();
@@ -126,6 +134,15 @@ int restore_picked(Invocation& run, const RestoreArguments& arguments) {
     const auto repository = run.open(LockMode::shared);
     const std::string stack_name = live && run.arguments.stack.empty() ? run.settings().config->stack_name : wanted_stack(run);
     const Picked picked = pick(all_snapshots(run, *repository), choice, stack_name);
+    restore_snapshot(run, *repository, arguments, picked, run.arguments.rollback.reason);
+    return kExitDone;
+}
+
+}  // namespace
+
+void restore_snapshot(Invocation& run, Repository& repository, const RestoreArguments& arguments, const Picked& picked,
+                      const std::string& reason) {
+    const bool live = arguments.to.empty();
     say_choice(run.out, picked);
     for (const std::string& source : arguments.only) {
         if (picked.snapshot.manifest.find(source) == nullptr) {
@@ -138,8 +155,9 @@ int restore_picked(Invocation& run, const RestoreArguments& arguments) {
         throw Error(Code::failed, "not restored: you did not say yes", "--yes does not ask; --dry-run shows what would change");
     }
     RestoreOptions options;
-    options.reason = run.arguments.rollback.reason;
-    RestoreAudit audit(run, *repository, picked.snapshot, arguments.only, options.reason, live && !arguments.dry_run);
+    options.reason = reason;
+    if (live && !arguments.no_safety) options.keep_old = keep_old_by(run);
+    RestoreAudit audit(run, repository, picked.snapshot, arguments.only, options.reason, live && !arguments.dry_run);
     options.on_step = audit.listener(step_sayer(run.out));
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
@@ -147,16 +165,13 @@ int restore_picked(Invocation& run, const RestoreArguments& arguments) {
     if (!arguments.keep_replaced.empty()) options.keep_replaced = absolute_path(arguments.keep_replaced);
     // Where there is a config it says what is live, which --to never touches.
     const bool live_known = live || run.settings().config.has_value();
-    const RestoreResult result = live_known ? restore(*repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
-                                            : restore_to_folder(*repository, picked.snapshot, run.fs, options, run.progress);
+    const RestoreResult result = live_known ? restore(repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
+                                            : restore_to_folder(repository, picked.snapshot, run.fs, options, run.progress);
     audit.ended(result);
     run.progress.clear();
     show_changes(run.out, result);
     show_result(run.out, result, picked.snapshot, options.to);
-    return kExitDone;
 }
-
-}  // namespace
 
 int cmd_restore(Invocation& run) {
     const RestoreArguments& arguments = run.arguments.restore;
@@ -169,11 +184,17 @@ int cmd_restore(Invocation& run) {
 int cmd_rollback(Invocation& run) {
     run.refuse_while_running();
     if (run.unfinished()) {
+        RecoverOptions options;
         RestoreAudit audit(run);
-        const RestoreResult finished =
-            recover(run.stack(), run.fs, run.progress, {.on_step = audit.listener(step_sayer(run.out))});
+        options.on_step = audit.listener(step_sayer(run.out));
+        options.keep_old = keep_old_by(run);
+        const RestoreResult finished = recover(run.stack(), run.fs, run.progress, options);
         audit.ended(finished);
         for (const std::string& problem : finished.problems) run.out.warn(printable(problem));
+        // An old state that cannot be stored must not keep anybody from rolling back.
+        if (const std::string aside = set_proven_aside(run.fs, run.stack()); !aside.empty()) {
+            run.out.warn(fmt::format("the old state of that restore stays where it lies, as {} says", printable(aside)));
+        }
     }
     RestoreArguments arguments;
     arguments.which = "golden";

@@ -109,12 +109,36 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
     restore->add_flag("--resume", values.resume, "Finish a restore that was cut short");
     restore->add_flag("--undo", values.undo, "Take back a restore that was cut short");
     restore->add_flag("--no-services", values.no_services, "With --resume or --undo: leave the services to be started later");
+    restore->add_flag("--no-safety", values.no_safety, "Delete what was replaced without a safety snapshot: no `ingot undo`");
     restore->add_flag("-y,--yes", values.yes, "Do not ask");
     add_text(restore, "--stack", arguments.stack, "Only snapshots of this stack", "NAME");
 
     CLI::App* rollback = command(app, "rollback", "Put the newest golden snapshot back, with all hooks and no questions",
                                  "ingot rollback --reason \"error rate above 5 %\"");
     add_text(rollback, "--reason", arguments.rollback.reason, "Why; kept with the restore", "TEXT");
+
+    CLI::App* undo = command(app, "undo", "Take a finished restore back, from its safety snapshot", "ingot undo --dry-run");
+    add_text(undo, "RESTORE", arguments.undo.restore, "The id of a restore, or of its safety snapshot; default: the last restore",
+             "");
+    undo->add_option("--only", arguments.undo.only, "Only these sources, with commas")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("SOURCES");
+    undo->add_flag("-n,--dry-run", arguments.undo.dry_run, "Print what would change, and change nothing");
+    undo->add_flag("--no-safety", arguments.undo.no_safety, "Delete what is replaced: this undo cannot be undone");
+    undo->add_flag("-y,--yes", arguments.undo.yes, "Do not ask");
+
+    CLI::App* drill =
+        command(app, "drill", "Restore a snapshot to scratch, open and check everything, and record it", "ingot drill latest");
+    add_text(drill, "WHICH", arguments.drill.which, "golden (default), latest, latest~N or the first digits of an id", "");
+    add_text(drill, "--to", arguments.drill.to, "The folder that the scratch folder is made in; default: the state directory",
+             "DIR");
+    add_text(drill, "--stack", arguments.stack, "Only snapshots of this stack", "NAME");
+
+    CLI::App* guard = command(app, "guard", "Take a golden snapshot, run a command, and roll back where it or a probe fails",
+                              "ingot guard --reason \"release 42\" -- ./deploy.sh");
+    add_text(guard, "--reason", arguments.rollback.reason, "Why; kept with the restore, if there is one", "TEXT");
+    guard->add_flag("--no-rollback", arguments.guard.no_rollback, "Say what failed, and leave the stack as it is");
 }
 
 void add_records(CLI::App& app, Arguments& arguments) {

@@ -86,6 +86,7 @@ Stack make_stack(const Config& config, const std::string& state_dir) {
             throw error.within(fmt::format("{}:{}: [sources.{}]", printable(config.file), source.line, source.spec.name));
         }
     }
+    stack.make_driver = [](SourceSpec spec) { return find_driver(spec.driver)->make(std::move(spec)); };
     return stack;
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/step.h"
 #include "restore/keep_replaced.h"
+#include "restore/last_restore.h"
 #include "restore/probe.h"
 #include "restore/target.h"
 
@@ -114,8 +115,41 @@ Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Jou
     return ending;
 }
 
-Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal) {
+namespace {
+
+void store_old_state(const Journal& journal, const KeepOldState& keep_old, Ending& ending) {
+    if (!keep_old || journal.targets.empty()) return;
+    try {
+        ending.safety = keep_old(journal);
+        step("restore.safety-saved");
+    } catch (const std::exception& error) {
+        std::string places;
+        for (const JournalTarget& target : journal.targets) {
+            places += fmt::format("{}{} in {}", places.empty() ? "" : ", ", target.source, joined(target.stage_dirs));
+        }
+        const auto* known = dynamic_cast<const Error*>(&error);
+        const std::string hint = known == nullptr || known->hint().empty() ? "" : "; " + known->hint();
+        ending.left.push_back(fmt::format(
+            "the old state ({}), because no safety snapshot of it could be taken: {}{}; --no-safety deletes it without", places,
+            error.what(), hint));
+    }
+}
+
+}  // namespace
+
+Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal,
+                     const KeepOldState& keep_old) {
     Ending ending;
+    store_old_state(journal, keep_old, ending);
+    if (!ending.left.empty()) return ending;
+    if (!journal.targets.empty()) {
+        try {
+            note_last_restore(fs, stack.state_dir, stack.name, {journal.restore_id, ending.safety});
+        } catch (const Error& error) {
+            ending.left.push_back(fmt::format("the old state, because it could not be noted for `ingot undo`: {}", error.what()));
+            return ending;
+        }
+    }
     for (const JournalTarget& target : journal.targets) {
         if (journal.kept_dir.empty()) break;
         try {
@@ -197,6 +231,7 @@ public:
             result_.problems.insert(result_.problems.end(), lines.begin(), lines.end());
         }
         if (forward && !journal_.kept_dir.empty() && fs_.exists(journal_.kept_dir)) result_.kept_in = journal_.kept_dir;
+        result_.safety = ending.safety;
         result_.outcome = forward ? "restored" : "undone";
         result_.steps = journal_.steps;
         return std::move(result_);
@@ -233,7 +268,12 @@ private:
         } catch (const Error& error) {
             throw undrain_failed(error, stack_);
         }
-        return finish_proven(fs_, stack_, file_, journal_);
+        // At boot nobody waits for gigabytes to be read: what comes after the services does it.
+        if (!options_.services && options_.keep_old && !journal_.targets.empty()) {
+            ending.left = {"the new state is live; the old one was left to be stored by `ingot restore --resume`"};
+            return ending;
+        }
+        return finish_proven(fs_, stack_, file_, journal_, options_.keep_old);
     }
 
     // After a crash nobody knows which engines took notice of the new files: each whose files were swapped is told again.
@@ -255,6 +295,16 @@ private:
 };
 
 }  // namespace
+
+std::string set_proven_aside(FileSystem& fs, const Stack& stack) {
+    JournalFile file(fs, stack.state_dir, stack.name);
+    const std::optional<Journal> journal = file.load();
+    if (!journal || journal->state != RestoreState::proven) return {};
+    const std::string aside = join(stack.state_dir, fmt::format("{}.left-{}", stack.name, journal->restore_id));
+    write_new_file(fs, aside, encode_journal(*journal));
+    file.remove();
+    return aside;
+}
 
 Error undrain_failed(const Error& error, const Stack& stack) {
     return {

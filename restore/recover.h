@@ -28,6 +28,7 @@ std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFi
 struct Ending {
     std::vector<std::string> left;      // what is left behind, one line each: the journal is kept
     std::vector<std::string> problems;  // what else a person should know
+    std::string safety;                 // the id of the safety snapshot
 };
 
 // The services stop, undo_all, the services start (also where undo_all failed, I8), then clean_all where that may be.
@@ -38,8 +39,12 @@ Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Jou
 // Of a restore that is proven, where `undrain` failed: exit 22, for somebody has to see to it.
 Error undrain_failed(const Error& error, const Stack& stack);
 
-// Forward, from `proven`: keeps what was replaced where that was asked for (keep_replaced.h), then clean_all. What could not be
-// kept stays where it lies, and the journal with it.
-Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal);
+// Forward, from `proven`: stores the old state (`keep_old`, where it is given), keeps what was replaced where that was asked for
+// (keep_replaced.h), then clean_all. What could not be kept stays where it lies, and the journal with it.
+Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal, const KeepOldState& keep_old);
+
+// A proven restore whose old state could not be stored or removed stops being in the way of the next one: its journal is moved to
+// the returned path, and what it names stays where it lies. Empty: there is none.
+std::string set_proven_aside(FileSystem& fs, const Stack& stack);
 
 }  // namespace ingot

@@ -229,7 +229,8 @@ private:
     }
 
     void clean() {
-        const Ending ending = finish_proven(fs_, stack_, *file_, journal_);
+        const Ending ending = finish_proven(fs_, stack_, *file_, journal_, options_.keep_old);
+        result_.safety = ending.safety;
         for (const std::string& line : ending.left) {
             result_.problems.push_back("left behind: " + line + "; `ingot restore --resume` tries again");
         }

@@ -4,6 +4,7 @@
 // Error{rollback_incomplete} names what a person must do; and those of the store.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,12 @@
 
 namespace ingot {
 
+struct Journal;
+
+// Stores the old state that a proven restore set aside (restore/safety.h): the id of its safety snapshot, empty where there was
+// nothing to store. Throws where that failed: the old state then stays where it lies, and the journal with it.
+using KeepOldState = std::function<std::string(const Journal&)>;
+
 struct RestoreOptions {
     std::vector<std::string> only;  // sources; empty: all that the snapshot holds
     std::string to;                 // a folder: everything goes below DIR/<source>/, nothing live is touched
@@ -23,6 +30,7 @@ struct RestoreOptions {
     std::string keep_replaced = {};  // a folder: what the swap replaces is kept in a new folder of it, instead of deleted
     std::string reason = {};         // of a rollback; kept in the journal and in the result
     Timeline::Listener on_step = {};
+    KeepOldState keep_old = {};  // null: the old state is deleted
 };
 
 struct RestoreChange {
@@ -46,6 +54,7 @@ struct RestoreResult {
     std::vector<std::string> problems;   // metadata that could not be set, what was left behind
     std::string kept_in;                 // the folder that holds what was replaced; empty: nothing was kept
     std::string reason;
+    std::string safety;              // the id of the safety snapshot; empty: none was made
     std::vector<RestoreStep> steps;  // also those before a crash
 };
 
@@ -62,6 +71,7 @@ struct RecoverOptions {
     // stays in the journal for the next recovery.
     bool services = true;
     Timeline::Listener on_step = {};
+    KeepOldState keep_old = {};
 };
 
 // Finishes what a crash left: forward where it was proven; where everything was swapped and probes are configured, by what they

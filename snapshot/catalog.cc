@@ -45,6 +45,7 @@ template <class Fit, class Why>
 Chosen newest(const std::vector<Snapshot>& snapshots, uint64_t back, const Fit& fit, const Why& why, const std::string& wanted) {
     Chosen chosen{nullptr, {}};
     for (auto each = snapshots.rbegin(); each != snapshots.rend(); ++each) {
+        if (each->safety()) continue;
         if (fit(*each)) {
             if (back-- > 0) continue;
             chosen.snapshot = &*each;
@@ -136,6 +137,10 @@ bool Snapshot::complete() const {
     return std::all_of(manifest.sources.begin(), manifest.sources.end(), [this](const ManifestSource& source) {
         return source.status == SourceStatus::stored || (source.is_whole() && accepted(source.name));
     });
+}
+
+bool Snapshot::safety() const {
+    return std::find(manifest.tags.begin(), manifest.tags.end(), kSafetyTag) != manifest.tags.end();
 }
 
 std::optional<int64_t> Snapshot::last(AttestationKind kind) const {

@@ -13,6 +13,10 @@
 
 namespace ingot {
 
+// The tag of snapshots that a restore made of what it replaced (restore/safety.h). Words and times pass them over: the state
+// before a restore is what somebody wanted to be rid of.
+inline constexpr const char* kSafetyTag = "safety";
+
 struct Snapshot {
     RecordId id;
     Manifest manifest;
@@ -27,6 +31,8 @@ struct Snapshot {
     bool accepted(const std::string& source) const;
     // Every declared source is stored, or what there is of it was accepted.
     bool complete() const;
+    // Made by a restore, of what it replaced.
+    bool safety() const;
     std::string short_id() const { return id.hex().substr(0, 8); }
 };
 
@@ -44,7 +50,7 @@ struct Chosen {
     std::vector<std::string> skipped;  // newer ones passed over, and why: "3f2a91bc is partial (vectors missing)"
 };
 
-// "latest" means the newest complete one, as --at does; an id may name any.
+// "latest" means the newest complete one, as --at does; an id may name any, also a safety snapshot, which nothing else names.
 Chosen choose(const std::vector<Snapshot>& snapshots, const Choice& choice);
 
 }  // namespace ingot

@@ -1,6 +1,7 @@
 // A stack: everything one config file describes, as the snapshot and restore rooms see it. cli/config.cc makes it.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -46,6 +47,10 @@ struct Stack {
     std::vector<ProbeSpec> probes;
     std::string state_dir;
     std::vector<std::unique_ptr<Driver>> sources;  // in the order of the config
+
+    // A driver for another source of a kind that the config names: the old state that a restore set aside, a restored artifact.
+    // Null in tests that need none. Throws Error{usage}.
+    std::function<std::unique_ptr<Driver>(SourceSpec)> make_driver;
 
     // golden_requires, or its default.
     Consistency needed_for_golden() const;

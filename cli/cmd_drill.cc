@@ -1,0 +1,67 @@
+// drill: a snapshot restored to scratch and proven there. Under the shared lock; the attestation is filed under append, or waits.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/exit_code.h"
+#include "cli/paths.h"
+#include "cli/pending.h"
+#include "cli/pick.h"
+#include "restore/drill.h"
+#include "snapshot/attest.h"
+
+namespace ingot {
+namespace {
+
+// The drill is done by then: it does not wait for a long snapshot to end, its record does.
+constexpr int64_t kFilingWaitMs = 10'000;
+
+void file_or_keep(Invocation& run, const RepositoryId& id, const Attestation& attestation) {
+    try {
+        const auto repository = run.open(LockMode::append, std::min(kFilingWaitMs, run.arguments.global.lock_wait_ms));
+        file_attestation(*repository, attestation);
+    } catch (const Error& error) {
+        if (error.code() == Code::interrupted) throw;
+        keep_pending(run.fs, run.state_dir(), id, attestation);
+        run.out.note(fmt::format("the drill is recorded by the next command that writes ({})", error.what()));
+    }
+}
+
+}  // namespace
+
+int cmd_drill(Invocation& run) {
+    const DrillArguments& arguments = run.arguments.drill;
+    Stack& stack = run.stack();
+    auto repository = run.open(LockMode::shared);
+    const RepositoryId id = repository->id();
+    const Snapshot snapshot = pick(run, *repository, arguments.which.empty() ? "golden" : arguments.which);
+    const std::string parent = arguments.to.empty() ? repository->spool_dir() : absolute_path(arguments.to);
+    const DrillResult result = drill(*repository, snapshot, stack, run.fs, parent, run.progress);
+    run.progress.clear();
+    repository.reset();
+    for (const std::string& line : result.damaged) run.out.warn(printable(line));
+    for (const std::string& line : result.problems) run.out.warn(printable(line));
+    if (result.passed()) file_or_keep(run, id, result.attestation);
+    const int exit = result.passed() ? kExitDone : result.damaged.empty() ? kExitNotAsAsked : kExitDamaged;
+    const std::string probes =
+        stack.probes.empty()
+            ? ""
+            : fmt::format(", {} passed and {} not asked", counted(result.probes_passed, "probe"), result.probes_not_asked);
+    run.out.line(fmt::format("snapshot {} {}: {} restored to scratch and opened in {}{}", snapshot.short_id(),
+                             result.passed() ? "drilled" : "did NOT pass its drill", human_bytes(result.bytes),
+                             human_duration(result.duration_ms), probes));
+    std::vector<std::string> problems = result.damaged;
+    problems.insert(problems.end(), result.problems.begin(), result.problems.end());
+    JsonObject object("summary");
+    object.add("snapshot_id", snapshot.id.hex()).add("drilled", result.passed()).add("problems", problems);
+    object.add("sources", static_cast<uint64_t>(snapshot.manifest.sources.size()))
+        .add("entries", result.entries)
+        .add("bytes", result.bytes);
+    object.add("probes_passed", result.probes_passed).add("probes_not_asked", result.probes_not_asked);
+    run.out.object(object.add("duration_s", static_cast<double>(result.duration_ms) / 1000).add("exit", exit));
+    return exit;
+}
+
+}  // namespace ingot
