@@ -1,14 +1,13 @@
 #include "drivers/mongodb_connection.h"
 
 #include <fmt/format.h>
-#include <mongoc/mongoc.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <deque>
-#include <mutex>
 
 #include "base/interrupt.h"
+#include "drivers/mongodb_library.h"
 
 namespace ingot {
 namespace {
@@ -18,23 +17,14 @@ constexpr int64_t kSnapshotWireVersion = 13;
 
 template <auto destroy>
 struct Destroy {
-    void operator()(auto* pointer) const { destroy(pointer); }
+    void operator()(auto* pointer) const { (mongoc().*destroy)(pointer); }
 };
-using ClientPtr = std::unique_ptr<mongoc_client_t, Destroy<mongoc_client_destroy>>;
-using SessionPtr = std::unique_ptr<mongoc_client_session_t, Destroy<mongoc_client_session_destroy>>;
-using CursorPtr = std::unique_ptr<mongoc_cursor_t, Destroy<mongoc_cursor_destroy>>;
-using CollectionPtr = std::unique_ptr<mongoc_collection_t, Destroy<mongoc_collection_destroy>>;
-using DatabasePtr = std::unique_ptr<mongoc_database_t, Destroy<mongoc_database_destroy>>;
-using UriPtr = std::unique_ptr<mongoc_uri_t, Destroy<mongoc_uri_destroy>>;
-
-void start_library() {
-    static std::once_flag once;
-    std::call_once(once, [] {
-        mongoc_init();
-        // What goes wrong comes back as an error; the library would print it too.
-        mongoc_log_set_handler([](mongoc_log_level_t, const char*, const char*, void*) {}, nullptr);
-    });
-}
+using ClientPtr = std::unique_ptr<mongoc_client_t, Destroy<&MongocLibrary::client_destroy>>;
+using SessionPtr = std::unique_ptr<mongoc_client_session_t, Destroy<&MongocLibrary::client_session_destroy>>;
+using CursorPtr = std::unique_ptr<mongoc_cursor_t, Destroy<&MongocLibrary::cursor_destroy>>;
+using CollectionPtr = std::unique_ptr<mongoc_collection_t, Destroy<&MongocLibrary::collection_destroy>>;
+using DatabasePtr = std::unique_ptr<mongoc_database_t, Destroy<&MongocLibrary::database_destroy>>;
+using UriPtr = std::unique_ptr<mongoc_uri_t, Destroy<&MongocLibrary::uri_destroy>>;
 
 // Checked bytes as libbson sees them, for one call. A bson_t points into itself: it is never copied.
 struct View {
@@ -68,43 +58,42 @@ struct MongoConnection::Client {
         wipe({reinterpret_cast<uint8_t*>(password.data()), password.size()});
     }
     CollectionPtr collection(const std::string& database, const std::string& name) const {
-        return CollectionPtr(mongoc_client_get_collection(client.get(), database.c_str(), name.c_str()));
+        return CollectionPtr(mongoc().client_get_collection(client.get(), database.c_str(), name.c_str()));
     }
     void in_session(Reply& opts) const {
         bson_error_t ignored;
-        if (session) (void)mongoc_client_session_append(session.get(), &opts.bson, &ignored);
+        if (session) (void)mongoc().client_session_append(session.get(), &opts.bson, &ignored);
     }
 };
 
 MongoConnection::MongoConnection(const MongoSettings& settings, Code code, int64_t answer_ms)
     : source_(settings.source), shown_(settings.shown()), code_(code), client_(std::make_unique<Client>()) {
-    start_library();
     const Secret address = settings.address(code);
     const Secret password = settings.password(code);
     client_->uri_text = address.text();
     client_->password = password.text();
     shown_ = shown_mongo_uri(address.text());
     bson_error_t error{};
-    const UriPtr uri(mongoc_uri_new_with_error(client_->uri_text.c_str(), &error));
+    const UriPtr uri(mongoc().uri_new_with_error(client_->uri_text.c_str(), &error));
     if (uri == nullptr) {
         throw Error(code,
                     fmt::format("the address of {} is none that libmongoc takes: {}", source_,
                                 without_password(printable(error.message), address.text(), password.text())),
                     "what is not a letter or a digit in a user or a password must be percent-encoded: @ is %40, / is %2F");
     }
-    if (!password.empty()) mongoc_uri_set_password(uri.get(), client_->password.c_str());
-    if (const char* name = mongoc_uri_get_database(uri.get()); name != nullptr) address_database_ = name;
+    if (!password.empty()) mongoc().uri_set_password(uri.get(), client_->password.c_str());
+    if (const char* name = mongoc().uri_get_database(uri.get()); name != nullptr) address_database_ = name;
     answer_ms_ = answer_ms > 0 ? answer_ms : settings.timeout_ms;
-    mongoc_uri_set_option_as_int32(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, static_cast<int32_t>(answer_ms_));
+    mongoc().uri_set_option_as_int32(uri.get(), MONGOC_URI_SOCKETTIMEOUTMS, static_cast<int32_t>(answer_ms_));
     for (const char* option : {MONGOC_URI_CONNECTTIMEOUTMS, MONGOC_URI_SERVERSELECTIONTIMEOUTMS})
-        mongoc_uri_set_option_as_int32(uri.get(), option, static_cast<int32_t>(settings.timeout_ms));
+        mongoc().uri_set_option_as_int32(uri.get(), option, static_cast<int32_t>(settings.timeout_ms));
     // A call that was sent twice would wait twice for a server that hangs.
-    mongoc_uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYREADS, false);
-    client_->client.reset(mongoc_client_new_from_uri(uri.get()));
+    mongoc().uri_set_option_as_bool(uri.get(), MONGOC_URI_RETRYREADS, false);
+    client_->client.reset(mongoc().client_new_from_uri(uri.get()));
     if (client_->client == nullptr)
         throw this->error("libmongoc takes no such address", "an option in it may be of a newer MongoDB: leave that out");
-    mongoc_client_set_error_api(client_->client.get(), MONGOC_ERROR_API_VERSION_2);
-    mongoc_client_set_appname(client_->client.get(), "ingot");
+    mongoc().client_set_error_api(client_->client.get(), MONGOC_ERROR_API_VERSION_2);
+    mongoc().client_set_appname(client_->client.get(), "ingot");
 
     // Older servers (and libmongoc itself, at its handshake) call it isMaster.
     std::optional<Bson> hello = ask("admin", Bson().set("hello", 1));
@@ -131,7 +120,7 @@ Error MongoConnection::refused(const std::string& what, const void* mongoc_error
     std::string hint = "see the server's log";
     // Cursors and sessions of a server that does not answer are given up: closing each would wait for it once more.
     if (failed->domain == MONGOC_ERROR_SERVER_SELECTION || failed->domain == MONGOC_ERROR_STREAM)
-        mongoc_client_reset(client_->client.get());
+        mongoc().client_reset(client_->client.get());
     const int64_t code = reply.number("code", failed->code);
     if (failed->domain == MONGOC_ERROR_SERVER_SELECTION) hint = "is the server running, and the address right?";
     if (failed->domain == MONGOC_ERROR_STREAM) hint = "the server ended the connection, or hangs: see its log, and `timeout`";
@@ -147,8 +136,8 @@ std::optional<Bson> MongoConnection::run(const std::string& database, const Bson
     Reply reply;
     bson_error_t failed{};
     refused_code_ = 0;
-    const bool done = mongoc_client_command_with_opts(client_->client.get(), database.c_str(), &view.bson, nullptr, nullptr,
-                                                      &reply.bson, &failed);
+    const bool done = mongoc().client_command_with_opts(client_->client.get(), database.c_str(), &view.bson, nullptr, nullptr,
+                                                        &reply.bson, &failed);
     Bson answer(bytes_of(&reply.bson), "an answer of MongoDB");
     if (done) return answer;
     if (failed.domain != MONGOC_ERROR_SERVER) throw refused(what.empty() ? "speaking to it" : what, &failed, answer);
@@ -190,10 +179,10 @@ std::vector<std::string> MongoConnection::databases() {
 
 std::vector<MongoNamespace> MongoConnection::namespaces(const std::string& database) {
     std::vector<MongoNamespace> out;
-    const DatabasePtr held(mongoc_client_get_database(client_->client.get(), database.c_str()));
-    const CursorPtr cursor(mongoc_database_find_collections_with_opts(held.get(), nullptr));
+    const DatabasePtr held(mongoc().client_get_database(client_->client.get(), database.c_str()));
+    const CursorPtr cursor(mongoc().database_find_collections_with_opts(held.get(), nullptr));
     const bson_t* next = nullptr;
-    while (mongoc_cursor_next(cursor.get(), &next)) {
+    while (mongoc().cursor_next(cursor.get(), &next)) {
         const Bson listed(bytes_of(next), "a line of listCollections");
         MongoNamespace one;
         one.name = listed.text("name");
@@ -204,7 +193,7 @@ std::vector<MongoNamespace> MongoConnection::namespaces(const std::string& datab
         out.push_back(std::move(one));
     }
     bson_error_t failed{};
-    if (mongoc_cursor_error(cursor.get(), &failed)) throw refused("listCollections of " + printable(database), &failed, {});
+    if (mongoc().cursor_error(cursor.get(), &failed)) throw refused("listCollections of " + printable(database), &failed, {});
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     return out;
 }
@@ -212,11 +201,12 @@ std::vector<MongoNamespace> MongoConnection::namespaces(const std::string& datab
 std::vector<Bson> MongoConnection::indexes(const std::string& database, const std::string& collection) {
     std::vector<Bson> out;
     const CollectionPtr held = client_->collection(database, collection);
-    const CursorPtr cursor(mongoc_collection_find_indexes_with_opts(held.get(), nullptr));
+    const CursorPtr cursor(mongoc().collection_find_indexes_with_opts(held.get(), nullptr));
     const bson_t* next = nullptr;
-    while (mongoc_cursor_next(cursor.get(), &next)) out.push_back(Bson(bytes_of(next), "a line of listIndexes").without({"ns"}));
+    while (mongoc().cursor_next(cursor.get(), &next))
+        out.push_back(Bson(bytes_of(next), "a line of listIndexes").without({"ns"}));
     bson_error_t failed{};
-    if (mongoc_cursor_error(cursor.get(), &failed))
+    if (mongoc().cursor_error(cursor.get(), &failed))
         throw refused(fmt::format("listIndexes of {}.{}", printable(database), printable(collection)), &failed, {});
     std::sort(out.begin(), out.end(), [](const Bson& a, const Bson& b) { return a.text("name") < b.text("name"); });
     return out;
@@ -227,11 +217,11 @@ int64_t MongoConnection::count(const std::string& database, const std::string& c
 }
 
 void MongoConnection::begin_snapshot(const std::string& database, const std::string& collection) {
-    const std::unique_ptr<mongoc_session_opt_t, Destroy<mongoc_session_opts_destroy>> opts(mongoc_session_opts_new());
-    mongoc_session_opts_set_snapshot(opts.get(), true);
+    const std::unique_ptr<mongoc_session_opt_t, Destroy<&MongocLibrary::session_opts_destroy>> opts(mongoc().session_opts_new());
+    mongoc().session_opts_set_snapshot(opts.get(), true);
     bson_error_t failed{};
     client_->session.reset();
-    client_->session.reset(mongoc_client_start_session(client_->client.get(), opts.get(), &failed));
+    client_->session.reset(mongoc().client_start_session(client_->client.get(), opts.get(), &failed));
     if (client_->session == nullptr) throw refused("starting a session", &failed, {});
     Reply one;
     bson_append_int64(&one.bson, "limit", 5, 1);
@@ -239,11 +229,11 @@ void MongoConnection::begin_snapshot(const std::string& database, const std::str
     const CollectionPtr held = client_->collection(database, collection);
     const Bson all;
     const View filter(all);
-    const CursorPtr cursor(mongoc_collection_find_with_opts(held.get(), &filter.bson, &one.bson, nullptr));
+    const CursorPtr cursor(mongoc().collection_find_with_opts(held.get(), &filter.bson, &one.bson, nullptr));
     const bson_t* next = nullptr;
-    while (mongoc_cursor_next(cursor.get(), &next)) {
+    while (mongoc().cursor_next(cursor.get(), &next)) {
     }
-    if (mongoc_cursor_error(cursor.get(), &failed)) throw refused("fixing a snapshot", &failed, {});
+    if (mongoc().cursor_error(cursor.get(), &failed)) throw refused("fixing a snapshot", &failed, {});
 }
 
 void MongoConnection::read(const std::string& database, const std::string& collection, Reading reading, const Each& each) {
@@ -258,16 +248,16 @@ void MongoConnection::read(const std::string& database, const std::string& colle
     const CollectionPtr held = client_->collection(database, collection);
     const Bson all;
     const View filter(all);
-    const CursorPtr cursor(mongoc_collection_find_with_opts(held.get(), &filter.bson, &opts.bson, nullptr));
+    const CursorPtr cursor(mongoc().collection_find_with_opts(held.get(), &filter.bson, &opts.bson, nullptr));
     const bson_t* next = nullptr;
-    while (mongoc_cursor_next(cursor.get(), &next)) {
+    while (mongoc().cursor_next(cursor.get(), &next)) {
         if (code_ == Code::source) check_interrupted();
         each(bytes_of(next));
     }
     bson_error_t failed{};
     const bson_t* said = nullptr;
     refused_code_ = 0;
-    if (!mongoc_cursor_error_document(cursor.get(), &failed, &said)) return;
+    if (!mongoc().cursor_error_document(cursor.get(), &failed, &said)) return;
     const Bson reply = said == nullptr ? Bson() : Bson(bytes_of(said), "an answer of MongoDB");
     if (failed.domain == MONGOC_ERROR_SERVER) refused_code_ = reply.number("code", failed.code);
     throw refused(fmt::format("reading {}.{}", printable(database), printable(collection)), &failed, reply);
@@ -280,7 +270,7 @@ int64_t MongoConnection::count_matching(const std::string& database, const std::
     const CollectionPtr held = client_->collection(database, collection);
     const View view(filter);
     bson_error_t failed{};
-    const int64_t n = mongoc_collection_count_documents(held.get(), &view.bson, &opts.bson, nullptr, nullptr, &failed);
+    const int64_t n = mongoc().collection_count_documents(held.get(), &view.bson, &opts.bson, nullptr, nullptr, &failed);
     if (n < 0) throw refused(fmt::format("counting in {}.{}", printable(database), printable(collection)), &failed, {});
     return n;
 }
@@ -305,7 +295,7 @@ void MongoConnection::insert(const std::string& database, const std::string& col
     const CollectionPtr held = client_->collection(database, collection);
     Reply reply;
     bson_error_t failed{};
-    if (!mongoc_collection_insert_many(held.get(), pointers.data(), pointers.size(), &opts.bson, &reply.bson, &failed)) {
+    if (!mongoc().collection_insert_many(held.get(), pointers.data(), pointers.size(), &opts.bson, &reply.bson, &failed)) {
         throw refused(fmt::format("inserting into {}.{}", printable(database), printable(collection)), &failed,
                       Bson(bytes_of(&reply.bson), "an answer of MongoDB"));
     }
