@@ -96,6 +96,7 @@ public:
         for (const ConfigSource& source : config_.sources) show_source(source);
         show_services();
         for (const ProbeSpec& probe : config_.probes) show_probe(probe);
+        show_notify();
         shower_.table("state");
         shower_.text("dir", settings.state_dir.value, settings.state_dir.origin);
     }
@@ -113,8 +114,26 @@ private:
         shower_.text("timeout", duration_text(services.timeout_ms), origin("services", "timeout"));
     }
 
+    void show_notify() {
+        const NotifySpec& spec = config_.notify;
+        if (spec.any()) {
+            shower_.table("notify");
+            for (const auto& [key, value] :
+                 {std::pair("webhook_env", &spec.webhook_env), std::pair("webhook_template", &spec.webhook_template),
+                  std::pair("healthchecks_env", &spec.healthchecks_env), std::pair("command", &spec.command)}) {
+                if (!value->empty()) shower_.text(key, *value, origin("notify", key));
+            }
+            // Who knows it can make checks pass.
+            if (!spec.healthchecks.empty()) shower_.text("healthchecks", "***", origin("notify", "healthchecks"));
+            shower_.list("on", {spec.on.begin(), spec.on.end()}, origin("notify", "on"));
+        }
+        if (config_.metrics_textfile.empty()) return;
+        shower_.table("metrics");
+        shower_.text("textfile", config_.metrics_textfile, origin("metrics", "textfile"));
+    }
+
     void show_probe(const ProbeSpec& probe) {
-        static const char* const kKinds[] = {"http", "tcp", "command", "sql"};
+        static const char* const kKinds[] = {"http", "tcp", "command", "sql", "count"};
         const std::string from = origin("probes", "");
         shower_.table("[probes]");
         shower_.text("name", probe.name, from);

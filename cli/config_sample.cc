@@ -92,6 +92,17 @@ constexpr const char* kTail = R"(# Around a restore. Every command must be safe 
 # http = "http://127.0.0.1:8001/health"     # or: tcp = "127.0.0.1:6333"; command = "make eval.quick"
 # timeout = "30s"
 
+# Who is told. A webhook that does not answer delays nothing for longer than five seconds, and fails nothing.
+# [notify]
+# webhook_env = "SLACK_WEBHOOK"         # the environment variable, or systemd credential, that holds the url
+# healthchecks = "https://hc.example/ping/uuid"   # told when a snapshot begins and how it ended; or healthchecks_env
+# command = "ops/record-event.sh"       # gets the event as JSON on its standard input
+# on = ["failure", "restore"]           # also snapshot, promote, verify, drill
+
+# For node_exporter's textfile collector.
+# [metrics]
+# textfile = "/var/lib/node_exporter/ingot.prom"
+
 # [state]
 # dir = "/var/lib/ingot"                # journal, memory of what was seen, spools; default for root, else ~/.local/state/ingot
 )";

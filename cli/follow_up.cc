@@ -55,8 +55,8 @@ public:
         } catch (const std::exception& caught) {
             const Error error = as_error(caught);
             event_.exit = on_error(error);
-            event_.error = error.what();
-            event_.hint = error.hint();
+            event_.error = without_passwords(error.what());
+            event_.hint = without_passwords(error.hint());
             event_.outcome = outcome_of(error.code());
         }
         event_.duration_ms = (mono_now_ns() - began_ns) / 1'000'000;

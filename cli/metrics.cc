@@ -38,7 +38,7 @@ constexpr std::array<Gauge, 8> kGauges = {{
     {"snapshot_pause", "ingot_snapshot_pause_seconds", "How long writers were paused for the last stored snapshot."},
     {"restore_duration", "ingot_restore_duration_seconds", "How long the last restore took."},
     {"restore_outage", "ingot_restore_outage_seconds", "How long services were out in the last restore."},
-    {"rollback_duration", "rag_rollback_duration_seconds", "How long the last `ingot rollback` took."},
+    {"rollback_duration", "rag_rollback_duration_seconds", "How long the last rollback took."},
 }};
 
 class Text {
@@ -132,7 +132,8 @@ void count_event(MetricsState& state, const Event& event) {
         state.gauges["restore_duration"] = seconds(event.duration_ms);
         state.gauges["restore_outage"] = seconds(event.outage_ms);
     }
-    if (event.command != "rollback" || event.outcome != "restored") return;
+    // What a guard rolls back by itself is one, too.
+    if ((event.command != "rollback" && event.command != "guard") || event.outcome != "restored") return;
     ++state.rollbacks[reason_label(state, event.reason)];
     state.gauges["rollback_duration"] = seconds(event.duration_ms);
 }
@@ -178,7 +179,7 @@ std::string prometheus_text(const MetricsState& state, const std::string& stack)
                     found == state.restores.end() ? 0 : static_cast<double>(found->second));
     }
     if (!state.rollbacks.empty()) {
-        text.family("rag_rollback_total", "counter", "Finished `ingot rollback` runs, by reason.");
+        text.family("rag_rollback_total", "counter", "Finished rollbacks to a golden snapshot, by reason.");
         for (const auto& [reason, count] : state.rollbacks) {
             text.sample("rag_rollback_total", of_stack + "," + label("reason", reason), static_cast<double>(count));
         }

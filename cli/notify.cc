@@ -133,7 +133,7 @@ Notifier::~Notifier() {
 }
 
 bool Notifier::wanted(const Event& event) const {
-    if (event.failed()) return spec_.on.contains("failure") && (!event_kind(event).empty());
+    if (event.failed()) return spec_.on.contains("failure");
     // A restore to a folder, or one that only planned, is nothing that anybody has to know of.
     if (event_kind(event) == "restore" && !event.changes_live) return false;
     return spec_.on.contains(event_kind(event));

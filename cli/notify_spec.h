@@ -9,7 +9,7 @@
 namespace ingot {
 
 // What `on` may name. "failure" is any command of these that did not end with 0; "restore" is rollback, resume and undo, too.
-inline constexpr std::array<std::string_view, 5> kNotifyEvents = {"failure", "restore", "snapshot", "promote", "verify"};
+inline constexpr std::array<std::string_view, 6> kNotifyEvents = {"failure", "restore", "snapshot", "promote", "verify", "drill"};
 
 struct NotifySpec {
     std::string webhook_env;  // the variable that holds the url, which is a secret; or systemd's credential of that name

@@ -34,7 +34,7 @@ TEST(ConfigNotify, MistakesHaveTheirLinesAndQuoteNoUrl) {
             .lines(),
         (Lines{"/etc/i.toml:10: `healthchecks` wants a url that begins with http:// or https://",
                "/etc/i.toml:11: `on`: there is no event \"failures\"; did you mean `failure`?; there are: failure, restore, "
-               "snapshot, promote, verify",
+               "snapshot, promote, verify, drill",
                "/etc/i.toml:12: `webhook_env` wants the name of an environment variable, such as \"SLACK_WEBHOOK\", which "
                "holds the url; not the url itself",
                "/etc/i.toml:13: [notify] has no key `webhok`"}));
