@@ -120,6 +120,22 @@ std::string with_lists(const FaissOpen& what, const ScratchFolder& folder) {
     return index;
 }
 
+int child(const char* path, const char* memory_text, bool lists_beside) {
+    uint64_t memory = 0;
+    const std::string_view text(memory_text);
+    if (std::from_chars(text.data(), text.data() + text.size(), memory).ec != std::errc()) return kRejected;
+    limit_child(memory);
+    try {
+        read(path, lists_beside);
+        return 0;
+    } catch (const std::bad_alloc&) {
+        return kNoMemory;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return is_unknown_kind(error.what()) ? kNotKnown : kRejected;
+    }
+}
+
 }  // namespace
 
 std::optional<FaissOpened> open_with_faiss(const FaissOpen& what) {
@@ -166,19 +182,10 @@ std::string faiss_version() { return fmt::format("{}.{}.{}", FAISS_VERSION_MAJOR
 
 std::optional<int> run_faiss_child(int argc, char** argv) {
     if (argc != 5 || argv[1] != kArgument) return std::nullopt;
-    uint64_t memory = 0;
-    const std::string_view text(argv[3]);
-    if (std::from_chars(text.data(), text.data() + text.size(), memory).ec != std::errc()) return kRejected;
-    limit_child(memory);
-    try {
-        read(argv[2], argv[4][0] == '1');
-        return 0;
-    } catch (const std::bad_alloc&) {
-        return kNoMemory;
-    } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-        return is_unknown_kind(error.what()) ? kNotKnown : kRejected;
-    }
+    const int status = child(argv[2], argv[3], argv[4][0] == '1');
+    // What FAISS left allocated goes with the process: nobody waits for it to be freed, or looks for leaks in it.
+    std::fflush(nullptr);
+    ::_exit(status);
 }
 
 }  // namespace ingot

@@ -36,7 +36,8 @@ TEST_F(CommandTest, DeliversOneFileOfWhatItPrinted) {
 }
 
 TEST_F(CommandTest, ByDefaultItEndsBeforeThePinReturns) {
-    const auto pin = driver("echo begun; sleep 0.2; echo done > finished; cat finished")->pin();
+    const auto source = driver("echo begun; sleep 0.2; echo done > finished; cat finished");
+    const auto pin = source->pin();
     EXPECT_EQ(get(in_stack("finished")), "done\n");
     EXPECT_GE(pin->moment().last.mono_ns - pin->moment().first.mono_ns, 200'000'000);
     EXPECT_EQ(pin->consistency(), PinConsistency::pinned);
@@ -44,7 +45,8 @@ TEST_F(CommandTest, ByDefaultItEndsBeforeThePinReturns) {
 
 TEST_F(CommandTest, ATransactionsStateIsFixedByItsFirstByteAndTheRestMayTakeItsTime) {
     spec_.options["moment"] = "start";
-    const auto pin = driver("echo begun; sleep 0.3; echo end > finished; cat finished")->pin();
+    const auto source = driver("echo begun; sleep 0.3; echo end > finished; cat finished");
+    const auto pin = source->pin();
     EXPECT_FALSE(real_filesystem().exists(in_stack("finished")));
     EXPECT_LT(pin->moment().last.mono_ns - pin->moment().first.mono_ns, 300'000'000);
     EXPECT_EQ(read_pin(*pin).at(0).bytes, "begun\nend\n");
@@ -53,7 +55,8 @@ TEST_F(CommandTest, ATransactionsStateIsFixedByItsFirstByteAndTheRestMayTakeItsT
 
 TEST_F(CommandTest, WhatMayShowSeveralMomentsIsFuzzyAndSaysSo) {
     spec_.options["moment"] = "unknown";
-    const auto pin = driver("echo x")->pin();
+    const auto source = driver("echo x");
+    const auto pin = source->pin();
     EXPECT_EQ(read_pin(*pin).size(), 1u);
     EXPECT_EQ(pin->consistency(), PinConsistency::fuzzy);
     EXPECT_FALSE(pin->notes().empty());
@@ -91,7 +94,8 @@ TEST_F(CommandTest, PrintingNothingIsAFailureUnlessItIsAllowed) {
 }
 
 TEST_F(CommandTest, WarningsOfACommandThatEndedWellAreNoted) {
-    const auto pin = driver("echo data; echo 'Warning: no events' >&2")->pin();
+    const auto source = driver("echo data; echo 'Warning: no events' >&2");
+    const auto pin = source->pin();
     ASSERT_EQ(pin->notes().size(), 1u);
     EXPECT_NE(pin->notes()[0].find("Warning: no events"), std::string::npos);
 }
