@@ -18,6 +18,8 @@ void check_tags(const std::vector<std::string>& tags) {
             throw Error(Code::usage, fmt::format("\"{}\" cannot be a tag", printable(tag)),
                         "a tag is one word of at most 64 bytes, without commas");
         }
+        if (tag == kSafetyTag)
+            throw Error(Code::usage, "the tag \"safety\" is that of what a restore replaced", "take another word");
     }
 }
 
@@ -183,6 +185,10 @@ int cmd_promote(Invocation& run) {
     Stack& stack = run.stack();
     const auto repository = run.open(LockMode::append);
     const Snapshot snapshot = pick(run, *repository, arguments.which);
+    if (snapshot.safety()) {
+        throw Error(Code::usage, fmt::format("snapshot {} is what a restore replaced: it is never golden", snapshot.short_id()),
+                    "`ingot undo` puts it back; then take a golden snapshot");
+    }
     for (const std::string& source : arguments.accept) {
         if (snapshot.manifest.find(source) == nullptr) {
             throw Error(Code::usage, fmt::format("snapshot {} has no source {}", snapshot.short_id(), printable(source)),

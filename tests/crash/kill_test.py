@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
-from faulted_restore import WAYS, TwoStates
+from faulted_restore import WAYS, TwoStates, comes_again
 from faulted_run import (FAULTED, INGOT, RANDOM, SANITIZED, SOURCE, Steps, main, require, rounds, run, run_killed, shim_counts, shim_env, spread,
                          work_folder)
 from faulted_stack import Oracle, Stack, Writer
@@ -201,6 +201,8 @@ def named_steps_of_restore(counts):
         proven = steps.index("restore.proven")
         number = RANDOM.randrange(3)
         for index, (place, name) in enumerate(steps.places()):
+            if not comes_again(name):
+                continue
             states.set_old()
             killed = run(states.words(FAULTED), {"INGOT_TEST_KILL_AT": place})
             require(killed.status == KILLED, f"not killed at {place}", killed)
@@ -226,9 +228,12 @@ def recoveries(states, place, way, outcome, counts):
     hurt()
     steps = Steps(states.stack.faulted("restore", "--" + way), states.stack.base)
     require(states.which(steps.done) == outcome, f"--{way} after {place} did not give the {outcome} state", steps.done)
-    for step, _ in steps.places():
+    for step, name in steps.places():
+        if not comes_again(name):
+            continue
         hurt()
-        killed = run(states.stack.faulted("restore", "--" + way), {"INGOT_TEST_KILL_AT": step}).expect(KILLED)
+        killed = run(states.stack.faulted("restore", "--" + way), {"INGOT_TEST_KILL_AT": step})
+        require(killed.status == KILLED, f"--{way} after {place} was not killed at {step}", killed)
         state = states.recovered(RANDOM.choice(("resume", "undo")), f"--{way} after {place} was killed at {step}", killed)
         require(state == outcome, f"--{way} after {place} was killed at {step}: {state}")
         counts.add("recoveries killed")

@@ -10,6 +10,11 @@ from faulted_run import RANDOM, require, run
 from faulted_stack import Stack, add_rows, make_database
 
 
+def comes_again(name):
+    """Is this a step of every restore? Packs and commits depend on what is stored, and waits to be, by then; snapshots are killed there."""
+    return name.startswith(("restore.", "safety."))
+
+
 class TwoStates:
     def __init__(self, base, **places):
         self.stack = Stack(base, **places)
