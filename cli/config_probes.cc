@@ -17,12 +17,13 @@ struct KindKey {
     ProbeSpec::Kind kind;
 };
 
-constexpr std::array<KindKey, 4> kKinds = {{{"http", ProbeSpec::Kind::http},
+constexpr std::array<KindKey, 5> kKinds = {{{"http", ProbeSpec::Kind::http},
                                             {"tcp", ProbeSpec::Kind::tcp},
                                             {"command", ProbeSpec::Kind::command},
-                                            {"sql", ProbeSpec::Kind::sql}}};
-// Drivers whose live engine answers SQL.
-constexpr std::array<std::string_view, 2> kSqlDrivers = {"sqlite", "postgres"};
+                                            {"sql", ProbeSpec::Kind::sql},
+                                            {"count", ProbeSpec::Kind::count}}};
+// Drivers whose live engine answers SQL, and those that count what matches.
+constexpr std::array<std::string_view, 2> kSqlDrivers = {"sqlite", "postgres"}, kCountDrivers = {"mongodb", "qdrant"};
 
 class ProbeCheck {
 public:
@@ -37,7 +38,7 @@ public:
             times();
             if (probe_.kind == ProbeSpec::Kind::http) http();
             if (probe_.kind == ProbeSpec::Kind::tcp) tcp();
-            if (probe_.kind == ProbeSpec::Kind::sql) sql();
+            if (probe_.kind == ProbeSpec::Kind::sql || probe_.kind == ProbeSpec::Kind::count) of_source();
             reader_.finish();
         }
         if (mistakes_.size() == mistakes_before) config_.probes.push_back(std::move(probe_));
@@ -63,7 +64,7 @@ private:
             probe_.target = reader_.text(each.key).value_or("");
         }
         if (found == 1) return true;
-        reader_.mistake(node_.line, fmt::format("[[probes]] wants one of `http`, `tcp`, `command` and `sql`{}",
+        reader_.mistake(node_.line, fmt::format("[[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`{}",
                                                 found == 0 ? "" : fmt::format(", and not {} of them", found)));
         return false;
     }
@@ -135,7 +136,7 @@ private:
         }
     }
 
-    void sql() {
+    void of_source() {
         if (!reader_.has("source")) reader_.missing("source", "source = \"db\"");
         probe_.source = reader_.text("source").value_or("");
         const SourceSpec* source = declared_source();
@@ -151,7 +152,7 @@ private:
         }
         probe_.fact = reader_.text("fact").value_or("");
         if (reader_.has("value") == reader_.has("fact")) {
-            reader_.mistake(node_.line, "a probe with `sql` wants `value` or `fact`, one of the two, to compare with");
+            reader_.mistake(node_.line, "a probe of a source wants `value` or `fact`, one of the two, to compare with");
         }
         if (source != nullptr && !probe_.fact.empty() && !source->facts.contains(probe_.fact)) {
             std::vector<std::string> names;
@@ -169,11 +170,13 @@ private:
         for (const ConfigSource& each : config_.sources) {
             names.push_back(each.spec.name);
             if (each.spec.name != probe_.source) continue;
-            if (std::ranges::find(kSqlDrivers, each.spec.driver) != kSqlDrivers.end()) return &each.spec;
+            const bool counts = probe_.kind == ProbeSpec::Kind::count;
+            const auto& drivers = counts ? kCountDrivers : kSqlDrivers;
+            if (std::ranges::find(drivers, each.spec.driver) != drivers.end()) return &each.spec;
             reader_.mistake(reader_.line_of("source"),
-                            fmt::format("`source`: [sources.{}] has the driver {}, which takes no SQL; "
+                            fmt::format("`source`: [sources.{}] has the driver {}, which takes no {}; "
                                         "those that do: {}",
-                                        probe_.source, each.spec.driver, fmt::join(kSqlDrivers, ", ")));
+                                        probe_.source, each.spec.driver, counts ? "`count`" : "SQL", fmt::join(drivers, ", ")));
             return nullptr;
         }
         reader_.mistake(reader_.line_of("source"), fmt::format("`source`: there is no [sources.{}]{}", printable(probe_.source),

@@ -149,6 +149,7 @@ void Prober::attempt(const ProbeSpec& probe, int64_t limit_ms) {
         case ProbeSpec::Kind::command:
             return run_command(probe, limit_ms);
         case ProbeSpec::Kind::sql:
+        case ProbeSpec::Kind::count:
             return ask_sql(probe);
     }
 }

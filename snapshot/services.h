@@ -35,7 +35,7 @@ struct SourceHooks {
 
 // [[probes]]: one question, asked until it is answered well or its time is over.
 struct ProbeSpec {
-    enum class Kind : uint8_t { http, tcp, command, sql };
+    enum class Kind : uint8_t { http, tcp, command, sql, count };
 
     std::string name;
     Kind kind = Kind::command;

@@ -39,9 +39,9 @@ TEST(ConfigProbes, AreTakenInOrder) {
 
 TEST(ConfigProbes, MistakesHaveTheirLines) {
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\n").lines(),
-              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command` and `sql`"});
+              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`"});
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\ntcp = \"h:1\"\ncommand = \"b\"\n").lines(),
-              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command` and `sql`, and not 2 of them"});
+              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`, and not 2 of them"});
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\ntcp = \"h\"\n").lines(),
               Lines{"i.toml:12: `tcp`: \"h\" is no host and port; write 127.0.0.1:5432, name:5432 or [::1]:5432"});
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\nhttp = \"ftp://h\"\nstatus = 7\njson = { \"a\" = 1 }\n").lines(),
@@ -63,12 +63,18 @@ TEST(ConfigProbes, SqlNeedsASourceThatAnswersItAndSomethingToCompareWith) {
     EXPECT_EQ(reading_of(sql + "source = \"dd\"\nvalue = 1\n").lines(),
               Lines{"i.toml:13: `source`: there is no [sources.dd]; did you mean `db`?"});
     EXPECT_EQ(reading_of(sql + "source = \"db\"\n").lines(),
-              Lines{"i.toml:10: a probe with `sql` wants `value` or `fact`, one of the two, to compare with"});
+              Lines{"i.toml:10: a probe of a source wants `value` or `fact`, one of the two, to compare with"});
     EXPECT_EQ(reading_of(sql + "source = \"db\"\nfact = \"chunk\"\n").lines(),
               Lines{"i.toml:14: `fact`: [sources.db] has no fact `chunk` of its own; did you mean `chunks`?"});
     EXPECT_EQ(
         reading_of(sql + "source = \"docs\"\nvalue = 1\n[sources.docs]\ndriver = \"files\"\npath = \"d\"\n").lines(),
         Lines{"i.toml:13: `source`: [sources.docs] has the driver files, which takes no SQL; those that do: sqlite, postgres"});
+    const std::string count = "[[probes]]\nname = \"a\"\ncount = \"chunks {}\"\nvalue = 1\n";
+    EXPECT_EQ(
+        reading_of(count + "source = \"db\"\n").lines(),
+        Lines{"i.toml:14: `source`: [sources.db] has the driver sqlite, which takes no `count`; those that do: mongodb, qdrant"});
+    EXPECT_EQ(reading_of(count + "source = \"m\"\n[sources.m]\ndriver = \"mongodb\"\nuri = \"mongodb://h/app\"\n").lines(),
+              Lines{});
 }
 
 }  // namespace

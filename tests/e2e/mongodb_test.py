@@ -119,6 +119,14 @@ class Restores(MongoStackTest):
         shown = stack.text("show", snapshot).expect(0).out.decode()
         kept = str(sum(1 for n in range(1500) if n % 7))
         require("kept" in shown and kept in shown, f"the fact {kept} is not shown", shown)
+        probe = '\n[[probes]]\nname = "kept"\nsource = "docs"\ncount = "chunks {\\"deleted\\": false}"\ntimeout = "300ms"\ninterval = "50ms"\n'
+        with open(stack.config, "a", encoding="utf-8") as file:
+            file.write(probe + 'fact = "kept"\n' + probe.replace('name = "kept"', 'name = "too many"') + "value = 1\n")
+        damage(server)
+        live = server.content()
+        done = stack.ingot("restore", snapshot, "--yes").expect(21)
+        require("too many" in done.said and "the probe kept" not in done.said, "not the probe that did not pass is named", done)
+        self.require_content(server, live, done)
 
     def test_with_a_password_that_is_nowhere(self):
         server = self.server("--user", "rag", "--password", PASSWORD)

@@ -17,7 +17,7 @@ import urllib.parse
 
 from stack import StackTest, listed, main, quoted
 from faulted_run import FAULTED, Counts, finish, require, start
-from qdrant_server import KEY, Client, Qdrant
+from qdrant_server import KEY, POINTS, Client, Qdrant
 
 COUNTS = Counts()
 UNCHANGED_BYTES = 64 << 10
@@ -132,6 +132,24 @@ class Restores(QdrantTest):
             self.folder += "/" + version
             self.whole_way(server, f"collections = {listed([name])}", alias="live & 'kicking' 100%")
             COUNTS.add("names that need quoting")
+
+    def test_a_probe_that_counts_decides(self):
+        server = self.server()
+        stack = self.search(server, 'facts = { points = "rag" }')
+        before = server.content()
+        snapshot = self.golden(stack)
+        with open(stack.config, encoding="utf-8") as file:
+            config = file.read()
+        for wanted, status in ((f"value = {POINTS + 1}", 21), ('fact = "points"', 0)):
+            with open(stack.config, "w", encoding="utf-8") as file:
+                file.write(f'{config}\n[[probes]]\nname = "all"\nsource = "search"\ncount = "rag"\n{wanted}\ntimeout = "300ms"\ninterval = "50ms"\n')
+            server.put(0, POINTS + 9, seed=5)
+            live = server.content()
+            done = stack.ingot("restore", snapshot, "--yes").expect(status)
+            self.require_content(server, live if status else before, done)
+            COUNTS.add("probes that counted")
+        shown = stack.text("config", "show").expect(0).out.decode()
+        require('count = "rag"' in shown, "the probe is not shown as it was written", shown)
 
     def test_unchanged_data_adds_little(self):
         server = self.server()
