@@ -44,6 +44,12 @@ int cmd_drill(Invocation& run) {
     for (const std::string& line : result.damaged) run.out.warn(printable(line));
     for (const std::string& line : result.problems) run.out.warn(printable(line));
     if (result.passed()) file_or_keep(run, id, result.attestation);
+    run.event.snapshot_id = snapshot.id.hex();
+    run.event.outcome = result.passed() ? "drilled" : "not_drilled";
+    run.event.read_back = result.passed();
+    if (!result.passed())
+        run.event.error =
+            result.damaged.empty() ? result.problems.empty() ? "" : result.problems.front() : result.damaged.front();
     const int exit = result.passed() ? kExitDone : result.damaged.empty() ? kExitNotAsAsked : kExitDamaged;
     const std::string probes =
         stack.probes.empty()

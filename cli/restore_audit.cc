@@ -132,6 +132,7 @@ void RestoreAudit::ended(const RestoreResult& result) {
     record_.outage_ms = result.outage_ms != 0 ? result.outage_ms : outage_of(record_.steps);
     record_.problems = result.problems;
     record_.kept_in = result.kept_in;
+    record_.safety = result.safety;
     record_.steps.clear();
     for (const RestoreStep& each : result.steps) record_.steps.push_back(audited(each));
     run_.event.outcome = result.outcome;

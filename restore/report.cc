@@ -145,6 +145,9 @@ private:
             line();
         }
         if (!record_.kept_in.empty()) line(fmt::format("What was replaced is kept in {}\n", markdown_text(record_.kept_in)));
+        if (!record_.safety.empty()) {
+            line(fmt::format("What was replaced is stored as snapshot {}.\n", markdown_text(record_.safety.substr(0, 8))));
+        }
         for (const std::string& problem : record_.problems) line(fmt::format("- {}", markdown_text(problem)));
         if (!record_.problems.empty()) line();
     }
@@ -199,6 +202,12 @@ private:
         if (record_.outcome == "restored") {
             item("Find out what damaged the state of before, and mend it before writers do it again.");
             item("Bring back what is named under \"What was lost\" from its source, where it matters.");
+            if (!record_.safety.empty()) {
+                item(fmt::format(
+                    "What is missing can be looked up in snapshot {0}: `ingot ls {0}`, `ingot cat {0} PATH`, `ingot diff`; "
+                    "`ingot undo {1}` puts all of it back.",
+                    markdown_text(record_.safety.substr(0, 8)), markdown_text(record_.restore_id)));
+            }
             if (!record_.kept_in.empty()) item("Look into what was kept, then remove that folder.");
             item("Take a new golden snapshot: `ingot snapshot --golden`.");
         } else if (record_.outcome == "rollback_incomplete") {

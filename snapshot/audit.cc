@@ -175,6 +175,7 @@ Bytes encode_audit(const AuditRecord& record) {
                          {"metadata", record.metadata}}},
                        {"outage_ms", record.outage_ms},
                        {"kept_in", path_to_json(record.kept_in)},
+                       {"safety", printable(record.safety)},
                        {"steps", steps_to_json(record.steps)},
                        {"sources", sources}};
     const std::string text = json.dump();
@@ -220,6 +221,7 @@ AuditRecord decode_audit(ByteView bytes) {
     record.metadata = uint_field(entries, "metadata");
     record.outage_ms = int_field(json, "outage_ms");
     record.kept_in = path_from_json(field(json, "kept_in"));
+    if (json.contains("safety")) record.safety = text_field(json, "safety");
     for (const Json& each : array_field(json, "steps")) record.steps.push_back(step_from_json(each));
     for (const Json& each : array_field(json, "sources")) record.sources.push_back(source_from_json(each));
     return record;

@@ -67,6 +67,7 @@ struct AuditRecord {
     uint64_t unchanged = 0, replaced = 0, added = 0, removed = 0, metadata = 0;  // entries
     int64_t outage_ms = 0;
     std::string kept_in;
+    std::string safety;  // the id of the snapshot of what was replaced, in hex; empty: none was made
     std::vector<AuditStep> steps;
     std::vector<AuditSource> sources;
 

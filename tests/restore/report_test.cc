@@ -36,6 +36,7 @@ AuditRecord sample() {
     record.restore_id = "0123456789abcdef";
     record.outage_ms = 1200;
     record.replaced = 4;
+    record.safety = "feedc0de00112233";
     record.steps = {{"stage", 1'700'000'100'200, 700, false, ""},
                     {"stop", 1'700'000'101'000, 30, false, "stopped ``` web\n# not a heading"},
                     {"probe health", 1'700'000'103'000, 400, false, ""}};
@@ -62,6 +63,7 @@ TEST(Report, HasEverySectionInItsOrder) {
     EXPECT_TRUE(holds(text, "| 70 | -20 |") && holds(text, "| wal | the same |"));
     EXPECT_TRUE(holds(text, "(1 min 40 s before the restore began) is not in the restored state.")) << text;
     EXPECT_TRUE(holds(text, "- health: passed after 400 ms"));
+    EXPECT_TRUE(holds(text, "What was replaced is stored as snapshot feedc0de.") && holds(text, "`ingot undo 0123456789abcdef`"));
     EXPECT_TRUE(holds(text, "Its version may not be that of the restored data."));
     EXPECT_TRUE(holds(text, "| 2023-11-14T22:15:01.000Z | 1.0 s | stop | 30 ms | done |")) << text;
 }

@@ -23,6 +23,7 @@ AuditRecord sample() {
     record.unchanged = 1, record.replaced = 2, record.added = 3, record.removed = 4, record.metadata = 5;
     record.outage_ms = 999;
     record.kept_in = "/kept";
+    record.safety = "00ff";
     record.steps = {{"stop", 1'700'000'000'000, 12, false, "line one\nline two"},
                     {"probe health", 1'700'000'001'000, 5, true, "no"}};
     record.sources = {{"db", "sqlite", "live", 1'700'000'000'000, {{"chunks", int64_t{9}}}, {{"chunks", int64_t{7}}}}};
@@ -42,6 +43,7 @@ TEST(Audit, ComesBackAsItWas) {
     EXPECT_EQ(std::get<int64_t>(back.sources.at(0).before.at("chunks")), 9);
     EXPECT_EQ(back.snapshot_moment_ms, 1'700'000'000'123);
     EXPECT_EQ(back.removed, 4u);
+    EXPECT_EQ(back.safety, "00ff");
 }
 
 TEST(Audit, IsBoundedPrintableAndWithoutPasswordsOfUrls) {
