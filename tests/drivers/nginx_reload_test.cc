@@ -25,7 +25,9 @@ protected:
 
 TEST_F(NginxReloadTest, FindsTheMasterOfAPidFileOnlyWhereItIsAnNginx) {
     EXPECT_EQ(master(), std::nullopt);
-    for (const std::string text : {"", "x", "0", "1", "-5", "99999999999", std::to_string(::getpid()).c_str()}) {
+    const std::string mine = std::to_string(::getpid());
+    for (const std::string& text : {std::string(), std::string("x"), std::string("0"), std::string("1"), std::string("-5"),
+                                    std::string("99999999999"), mine}) {
         put(tree_.root() + "/var/nginx.pid", text);
         EXPECT_EQ(master(), std::nullopt) << text;
     }
