@@ -250,8 +250,13 @@ QdrantRecord find_qdrant_collections(QdrantApi& api, const QdrantSettings& setti
         of.shards = shards.local;
         of.config = info->config;
         of.payload_schema = info->payload_schema;
+        if (const auto known = settings.known_as.find(name); known != settings.known_as.end()) {
+            of.name = known->second.front();
+            of.aliases.assign(known->second.begin() + 1, known->second.end());
+        }
         out.collections.push_back(std::move(of));
     }
+    std::ranges::sort(out.collections, {}, &QdrantCollection::name);
     return out;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/http.h"
 
 namespace ingot {
@@ -47,6 +49,15 @@ QdrantSettings qdrant_settings(const SourceSpec& spec) {
     out.api_key_file = options.path("api_key_file");
     out.ca_file = options.path("ca_file");
     out.collections = options.list("collections");
+    for (const std::string& line : options.list(kQdrantKnownAs)) {
+        std::vector<std::string> names;
+        for (size_t from = 0; from <= line.size();) {
+            const size_t end = std::min(line.find('\t', from), line.size());
+            names.push_back(line.substr(from, end - from));
+            from = end + 1;
+        }
+        if (names.size() > 1) out.known_as[names[0]].assign(names.begin() + 1, names.end());
+    }
     const std::string method = options.choice("method", {"auto", "stream", "snapshot"});
     out.method = method == "auto" ? QdrantMethod::automatic : method == "stream" ? QdrantMethod::stream : QdrantMethod::snapshot;
     const std::string cutover = options.choice("cutover", {"auto", "alias", "name"});

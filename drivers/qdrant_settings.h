@@ -25,6 +25,8 @@ struct QdrantSettings {
     std::string api_key_file;              // absolute
     std::string ca_file;                   // absolute
     std::vector<std::string> collections;  // or aliases of them; empty: all
+    // Of an old_state() only: a collection that was set aside -> the name it was asked for by, then its other aliases.
+    std::map<std::string, std::vector<std::string>> known_as;
     QdrantMethod method = QdrantMethod::automatic;
     QdrantCutover cutover = QdrantCutover::automatic;
     int64_t timeout_ms = 0;                    // the longest wait for an answer
@@ -41,6 +43,9 @@ struct QdrantSettings {
 };
 
 QdrantSettings qdrant_settings(const SourceSpec& spec);
+
+// An option that no config has: known_as, a line for each collection, its names separated by tabs.
+inline constexpr const char* kQdrantKnownAs = "known_as";
 
 // "COLLECTION {filter}" in its two parts; the second one may be empty.
 std::pair<std::string, std::string> qdrant_fact(const std::string& text);

@@ -125,17 +125,23 @@ public:
         QdrantApi api(settings_, Code::failed, false);
         const QdrantAliases aliases = api.aliases();
         const std::vector<std::string> there = api.collections();
-        std::string old;
+        std::string old, known_as;
         for (const QdrantSwitch& one : saved().switches) {
             const bool switched =
                 std::any_of(aliases.begin(), aliases.end(), [&](const auto& alias) { return alias.second == one.fresh; });
             if (!switched || one.by_name || one.old_name.empty() || !is_in(there, one.old_name)) continue;
             old += (old.empty() ? "" : "\n") + one.old_name;
+            // Its record is to say the names that it had, or a restore of it would switch others.
+            known_as += (known_as.empty() ? "" : "\n") + one.old_name + "\t" + one.name;
+            for (const std::string& alias : one.before) {
+                if (alias != one.name) known_as += "\t" + alias;
+            }
         }
         if (old.empty()) return std::nullopt;
         SourceSpec out = source_;
         out.name += "__old";
         out.options["collections"] = old;
+        out.options[kQdrantKnownAs] = known_as;
         out.facts.clear();
         return out;
     }
