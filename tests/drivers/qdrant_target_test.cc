@@ -122,8 +122,8 @@ TEST_F(QdrantTargetTest, AnAliasIsSwitchedAndTheOldCollectionStaysUntilItIsDisca
     ASSERT_TRUE(old);
     EXPECT_EQ(old->name, "s__old");
     EXPECT_EQ(old->options.at("collections"), "rag");
-    // Under the name that it had: a restore of it switches that one.
-    EXPECT_EQ(qdrant_settings(*old).known_as.at("rag"), std::vector<std::string>{"current"});
+    // Under the names that it had: a restore of it switches those.
+    EXPECT_EQ(qdrant_settings(*old).known_as.at("rag"), (std::vector<std::string>{"rag", "current"}));
     EXPECT_TRUE(target()->replaced().empty());
     QdrantDriver(*old).prepare();
     for (int i = 0; i < 2; ++i) target()->discard();
