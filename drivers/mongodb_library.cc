@@ -4,9 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
+#include "base/filesystem.h"
 
 namespace ingot {
 namespace {
@@ -24,7 +23,11 @@ Function find(void* library, const char* name) {
 
 void* open_library() {
     // Counters of a dead process that had our number: the library would say so on standard error.
-    (void)::unlink(fmt::format("/dev/shm/mongoc-{}", ::getpid()).c_str());
+    try {
+        real_filesystem().remove(fmt::format("/dev/shm/mongoc-{}", ::getpid()));
+    } catch (const Error& error) {
+        ignore_error(error, "there is none, or it is another user's: the library does without counters");
+    }
     void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
         throw Error(Code::failed, fmt::format("loading {}: {}", kLibrary, ::dlerror()), "install the package libmongoc-1.0-0");
