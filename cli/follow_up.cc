@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/clock.h"
+#include "cli/exit_code.h"
 #include "cli/metrics.h"
 #include "cli/notify.h"
 #include "cli/pending.h"
@@ -105,6 +106,10 @@ private:
 
     void complete_audits() {
         make_notifier();
+        // A restore that was refused, or failed before it touched a service or a target, leaves the repository as it found it.
+        const bool touched =
+            event_.exit == kExitRolledBack || event_.exit == kExitRollbackIncomplete || event_.exit == kExitInterrupted;
+        std::erase_if(event_.audits, [&](const AuditRecord& record) { return record.outcome.empty() && !touched; });
         for (AuditRecord& record : event_.audits) {
             if (!record.outcome.empty()) continue;
             record.finished_ms = wall_now_ms();
