@@ -238,8 +238,7 @@ class Demo:
         time.sleep(1.1)  # --at counts in seconds, and the damage shall be later
         say()
 
-        say("3. The accident: rows deleted, a third of the index zeroed (it still loads), a key lost from .env,")
-        say("   the nginx file cut short, a document gone.")
+        say("3. The accident: rows and a document gone, a third of the index zeroed, .env and nginx cut short.")
         self.damage(before[0][0])
         after = self.sums()
         differ = sum(after.get(name) != value for name, value in sums.items())
