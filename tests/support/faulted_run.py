@@ -139,10 +139,10 @@ def shim_counts(count):
 
 
 def spread(first, last, count):
-    """At most `count` whole numbers, evenly from first to last, both among them."""
+    """At most `count` whole numbers, evenly from first to last, both among them where there are two."""
     if last - first + 1 <= count:
         return list(range(first, last + 1))
-    return sorted({first + round(i * (last - first) / (count - 1)) for i in range(count)})
+    return sorted({first + round(i * (last - first) / max(count - 1, 1)) for i in range(count)})
 
 
 class Steps:
