@@ -27,8 +27,8 @@ struct Command {
     // In place of CommandResult::out: gets the output as it comes; what it throws ends the group. The run then lasts until the
     // output ends, because what the command left in the background may still be writing.
     std::function<void(std::span<const uint8_t>)> output_to;
-    // In place of pipes: a file that both outputs go to. Nobody has to read it, so what the command leaves in the background never
-    // writes to a pipe that was closed. CommandResult holds no output then. Borrowed for the call.
+    // In place of pipes: a file that both outputs go to. Nobody has to read it, so what the command leaves in the background
+    // never writes to a pipe that was closed. CommandResult holds no output then. Borrowed for the call.
     int output_fd = -1;
     int64_t idle_limit_ms = 0;        // ended when it printed nothing on either output for so long; 0: no such limit
     std::function<bool()> stop_when;  // asked several times a second; true ends it: Error{interrupted}

@@ -79,7 +79,8 @@ root = {}   # relative paths of sources start here
 
 )";
 
-constexpr const char* kTail = R"(# Around a restore. Every command must be safe to run twice: after a crash nobody knows how far it got.
+constexpr const char* kTail =
+    R"(# Around a restore. Every command must be safe to run twice: after a crash nobody knows how far it got.
 # [services]
 # drain = "make traffic:0"
 # stop = "docker compose stop web embed"    # the writers, not the engines

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "cli/config_services.h"
 #include "cli/config_values.h"
 #include "cli/nearest.h"

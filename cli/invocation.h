@@ -31,9 +31,9 @@ public:
     const Arguments& arguments;
     Output& out;
     ProgressBar& progress;
-    Event event;  // what this run did, for who is told of it afterwards
+    Event event;                            // what this run did, for who is told of it afterwards
     std::unique_ptr<LiveFacts> live_facts;  // asked for before a restore of the live stack
-    bool may_ask = true;  // false: a passphrase that was not given is not asked for
+    bool may_ask = true;                    // false: a passphrase that was not given is not asked for
 
     // The config, where it was read and is good; reads nothing.
     const Config* config_if_read() const { return settings_ && settings_->config ? &*settings_->config : nullptr; }
@@ -66,7 +66,7 @@ private:
     std::optional<FoundCredentials> credentials_;
     std::optional<Stack> stack_;
     bool unfinished_ = false;
-    bool running_ = false;  // by another process, at this moment
+    bool running_ = false;          // by another process, at this moment
     std::optional<Error> unknown_;  // why it cannot be said whether a restore is unfinished
 };
 

@@ -10,8 +10,8 @@
 
 namespace ingot {
 
-// An attestation is a page of JSON. An audit record has at most AuditRecord::kMostSteps texts of some KiB, four times that where each
-// byte of them is written as \xNN.
+// An attestation is a page of JSON. An audit record has at most AuditRecord::kMostSteps texts of some KiB, four times that where
+// each byte of them is written as \xNN.
 static constexpr uint64_t kPendingLimitBytes = 8 << 20;
 
 static std::string pending_dir(const std::string& state_dir) { return join(state_dir, "pending"); }

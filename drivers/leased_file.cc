@@ -87,7 +87,11 @@ bool copy_to_spool(int from, const std::string& shown, uint64_t size_bytes, Spoo
 }
 
 LeasedFile::LeasedFile(SourceRoot root, std::string spool_dir)
-    : root_(std::move(root)), spool_dir_(std::move(spool_dir)), file_(open_regular(root_)), stat_(file_.stat()), ahead_(file_.fd(), 0) {
+    : root_(std::move(root)),
+      spool_dir_(std::move(spool_dir)),
+      file_(open_regular(root_)),
+      stat_(file_.stat()),
+      ahead_(file_.fd(), 0) {
     if (!S_ISREG(stat_.st_mode)) {
         throw Error(Code::source, fmt::format("{} is not a regular file any more", printable(root_.live_path)),
                     "take the snapshot again");

@@ -139,9 +139,7 @@ bool Snapshot::complete() const {
     });
 }
 
-bool Snapshot::safety() const {
-    return std::find(manifest.tags.begin(), manifest.tags.end(), kSafetyTag) != manifest.tags.end();
-}
+bool Snapshot::safety() const { return std::find(manifest.tags.begin(), manifest.tags.end(), kSafetyTag) != manifest.tags.end(); }
 
 std::optional<int64_t> Snapshot::last(AttestationKind kind) const {
     std::optional<int64_t> time;
