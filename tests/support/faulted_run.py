@@ -124,6 +124,7 @@ def run_killed(words, after_s, env=None):
 
 def shim_env(kind, paths, at=0, mode="once", error="EIO", count=None):
     """The environment in which the calls of that kind fail (tests/crash/fault_shim.cc)."""
+    require(os.path.exists(SHIM), f"{SHIM} is not built: no call would fail, and the test would show nothing")
     env = {"LD_PRELOAD": SHIM, "SHIM_KIND": kind, "SHIM_PATH": ":".join(paths), "SHIM_AT": str(at), "SHIM_MODE": mode, "SHIM_ERRNO": error}
     if count:
         with open(count, "wb") as file:
