@@ -10,27 +10,8 @@
 #include "cli/pending.h"
 #include "cli/pick.h"
 #include "restore/drill.h"
-#include "snapshot/attest.h"
 
 namespace ingot {
-namespace {
-
-// The drill is done by then: it does not wait for a long snapshot to end, its record does.
-constexpr int64_t kFilingWaitMs = 10'000;
-
-void file_or_keep(Invocation& run, const RepositoryId& id, const Attestation& attestation) {
-    try {
-        const auto repository = run.open(LockMode::append, std::min(kFilingWaitMs, run.arguments.global.lock_wait_ms));
-        file_attestation(*repository, attestation);
-    } catch (const Error& error) {
-        if (error.code() == Code::interrupted) throw;
-        keep_pending(run.fs, run.state_dir(), id, attestation);
-        run.out.note(fmt::format("the drill is recorded by the next command that writes ({})", error.what()));
-    }
-}
-
-}  // namespace
-
 int cmd_drill(Invocation& run) {
     const DrillArguments& arguments = run.arguments.drill;
     Stack& stack = run.stack();
@@ -43,7 +24,7 @@ int cmd_drill(Invocation& run) {
     repository.reset();
     for (const std::string& line : result.damaged) run.out.warn(printable(line));
     for (const std::string& line : result.problems) run.out.warn(printable(line));
-    if (result.passed()) file_or_keep(run, id, result.attestation);
+    if (result.passed()) (void)file_or_keep(run, id, {result.attestation}, "the drill");
     run.event.snapshot_id = snapshot.id.hex();
     run.event.outcome = result.passed() ? "drilled" : "not_drilled";
     run.event.read_back = result.passed();

@@ -13,26 +13,8 @@
 namespace ingot {
 namespace {
 
-// A verify has done its work by then: it does not wait for a long snapshot to end, its records do.
-constexpr int64_t kFilingWaitMs = 10'000;
-
 // Of a repository that is lost in whole there are millions; the first ones say where to look.
 constexpr size_t kFindingsTold = 20;
-
-// True when they are filed, false when they wait in the state directory.
-bool file_or_keep(Invocation& run, const RepositoryId& id, const std::vector<Attestation>& attestations) {
-    size_t filed = 0;
-    try {
-        const auto repository = run.open(LockMode::append, std::min(kFilingWaitMs, run.arguments.global.lock_wait_ms));
-        for (; filed < attestations.size(); ++filed) file_attestation(*repository, attestations[filed]);
-        return true;
-    } catch (const Error& error) {
-        if (error.code() == Code::interrupted) throw;
-        for (; filed < attestations.size(); ++filed) keep_pending(run.fs, run.state_dir(), id, attestations[filed]);
-        run.out.note(fmt::format("what was verified is recorded by the next command that writes ({})", error.what()));
-        return false;
-    }
-}
 
 void note_verify(Event& event, const std::vector<const Snapshot*>& recorded, const VerifyReport& report, int exit) {
     event.outcome = exit == kExitDone ? "verified" : "damaged";
@@ -99,7 +81,7 @@ int cmd_verify(Invocation& run) {
     if (!attestations.empty()) {
         const RepositoryId id = repository->id();
         repository.reset();
-        attested = file_or_keep(run, id, attestations);
+        attested = file_or_keep(run, id, attestations, "what was verified");
     }
     const int64_t duration_ms = (mono_now_ns() - began_ns) / 1'000'000;
     const std::string share = arguments.sample < 1 ? fmt::format(" (a sample of {:g} %)", arguments.sample * 100) : "";

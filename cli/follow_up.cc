@@ -143,8 +143,7 @@ private:
         if (event_.audits.empty() && !wants_metrics()) return;
         try {
             // Opening under append files what waits.
-            const auto repository = run_.open(event_.audits.empty() ? LockMode::shared : LockMode::append,
-                                              std::min(kFilingWaitMs, run_.arguments.global.lock_wait_ms));
+            const auto repository = run_.open_to_file(event_.audits.empty() ? LockMode::shared : LockMode::append);
             if (wants_metrics()) snapshots_ = all_snapshots(run_, *repository);
         } catch (const Error& error) {
             if (event_.audits.empty()) {

@@ -1,7 +1,7 @@
 // What follows a command, once it is done and has told its result: audit records are filed, metrics written, others notified.
 //
-// None of it changes how the command ended. What cannot be done is a warning; a repository that is locked for longer than
-// kFilingWaitMs leaves audit records waiting in the state directory (cli/pending.h).
+// None of it changes how the command ended. What cannot be done is a warning; a repository that stays locked
+// (Invocation::open_to_file) leaves audit records waiting in the state directory (cli/pending.h).
 //
 // Thread safety: one thread. Errors: none from what follows; those of the command are handed to `on_error`.
 #pragma once
@@ -12,9 +12,6 @@
 #include "cli/invocation.h"
 
 namespace ingot {
-
-// A restore has done its work by then: it does not wait for a long snapshot to end, its records do.
-inline constexpr int64_t kFilingWaitMs = 10'000;
 
 using CommandFunction = int (*)(Invocation&);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "cli/pending.h"
 #include "cli/terminal.h"
@@ -167,6 +169,11 @@ std::unique_ptr<Repository> Invocation::open(LockMode mode, int64_t lock_wait_ms
     }
     if (mode != LockMode::shared) file_pending(fs, *repository, options.state_dir, warn);
     return repository;
+}
+
+std::unique_ptr<Repository> Invocation::open_to_file(LockMode mode) {
+    constexpr int64_t kFilingWaitMs = 10'000;
+    return open(mode, std::min(kFilingWaitMs, arguments.global.lock_wait_ms));
 }
 
 }  // namespace ingot

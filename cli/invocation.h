@@ -48,6 +48,9 @@ public:
 
     // Opens with the credentials that are given, and asks where none are. Under append, records that waited are filed.
     std::unique_ptr<Repository> open(LockMode mode);
+    // To file what a command did, once it did it: waits for the lock for 10 s at most (or --lock-wait, if shorter). Who cannot
+    // file keeps the record waiting (cli/pending.h), or the old state where it is; nobody waits for a long snapshot to end.
+    std::unique_ptr<Repository> open_to_file(LockMode mode = LockMode::append);
     std::unique_ptr<Repository> open(LockMode mode, int64_t lock_wait_ms, bool accept_head = false);
 
     // For `init`.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/invocation.h"
 #include "snapshot/attest.h"
 #include "store/hash.h"
 
@@ -23,6 +24,21 @@ void keep_pending(FileSystem& fs, const std::string& state_dir, const Repository
         fmt::format("{}-{}-{}.json", repository.hex(), attestation.time_ms, attestation.manifest.hex().substr(0, 16));
     // One of that name is the same finding of the same millisecond.
     write_new_file(fs, join(folder, name), encode_attestation(attestation));
+}
+
+bool file_or_keep(Invocation& run, const RepositoryId& repository, const std::vector<Attestation>& attestations,
+                  const std::string& what) {
+    size_t filed = 0;
+    try {
+        const auto opened = run.open_to_file();
+        for (; filed < attestations.size(); ++filed) file_attestation(*opened, attestations[filed]);
+        return true;
+    } catch (const Error& error) {
+        if (error.code() == Code::interrupted) throw;
+        for (; filed < attestations.size(); ++filed) keep_pending(run.fs, run.state_dir(), repository, attestations[filed]);
+        run.out.note(fmt::format("{} is recorded by the next command that writes ({})", what, error.what()));
+        return false;
+    }
 }
 
 std::string pending_key(const std::string& repository_path) {

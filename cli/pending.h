@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/filesystem.h"
 #include "snapshot/audit.h"
@@ -19,8 +20,14 @@
 
 namespace ingot {
 
+class Invocation;
+
 // Durable when it returns.
 void keep_pending(FileSystem& fs, const std::string& state_dir, const RepositoryId& repository, const Attestation& attestation);
+
+// Files them under the append lock, or keeps them waiting where it is not to be had; says then that WHAT waits. True when filed.
+bool file_or_keep(Invocation& run, const RepositoryId& repository, const std::vector<Attestation>& attestations,
+                  const std::string& what);
 
 // "path-<16 hexadecimal digits>"
 std::string pending_key(const std::string& repository_path);

@@ -4,8 +4,8 @@
 
 #include <string_view>
 
-#include "base/clock.h"
 #include "base/error.h"
+#include "drivers/options.h"
 #include "drivers/source_paths.h"
 
 namespace ingot {
@@ -17,33 +17,6 @@ constexpr std::string_view kTimeout = "1h";
 constexpr std::string_view kIdleTimeout = "5m";
 // What the kernel takes as one name.
 constexpr size_t kMostNameBytes = 255;
-
-class Options {
-public:
-    explicit Options(const SourceSpec& spec) : spec_(spec) {}
-
-    std::string text(const std::string& key, std::string_view otherwise = {}) const {
-        const auto found = spec_.options.find(key);
-        return found == spec_.options.end() ? std::string(otherwise) : found->second;
-    }
-    bool has(const std::string& key) const { return spec_.options.contains(key); }
-    int64_t duration_ms(const std::string& key, std::string_view otherwise) const {
-        const int64_t ms = parse_duration_ms(text(key, otherwise));
-        if (ms > 0) return ms;
-        throw wrong(key, "must be longer than nothing", fmt::format("leave it out for {}", otherwise));
-    }
-    bool flag(const std::string& key) const {
-        const std::string value = text(key, "false");
-        if (value == "true" || value == "false") return value == "true";
-        throw wrong(key, "is neither true nor false", "write true or false, without quotes");
-    }
-    Error wrong(const std::string& key, std::string_view problem, std::string hint) const {
-        return {Code::usage, fmt::format("`{}` of source {} {}", key, spec_.name, problem), std::move(hint)};
-    }
-
-private:
-    const SourceSpec& spec_;
-};
 
 ShownMoment moment_from(const Options& options) {
     const std::string text = options.text("moment", "end");

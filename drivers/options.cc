@@ -87,13 +87,16 @@ Error Options::wrong(const std::string& key, std::string_view problem, std::stri
     return {Code::usage, fmt::format("`{}` of source {} {}", key, spec_.name, problem), std::move(hint)};
 }
 
+std::string credential_path(const std::string& name) {
+    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
+    if (folder == nullptr || *folder == '\0' || name.find('/') != std::string::npos) return {};
+    const std::string path = join(folder, name);
+    return real_filesystem().exists(path) ? path : std::string();
+}
+
 Secret secret_from_env(const std::string& name, const std::string& what, Code code) {
     if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return first_line_of(value);
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    if (folder != nullptr && name.find('/') == std::string::npos) {
-        const std::string path = join(folder, name);
-        if (real_filesystem().exists(path)) return first_line_of_file(path, what, code);
-    }
+    if (const std::string path = credential_path(name); !path.empty()) return first_line_of_file(path, what, code);
     throw Error(code, fmt::format("the environment variable {} ({}) is not set", printable(name), what),
                 fmt::format("set it where ingot is started, or give a systemd credential of that name: LoadCredential={}:PATH",
                             printable(name)));

@@ -42,6 +42,8 @@ private:
     const SourceSpec& spec_;
 };
 
+// Where systemd put the credential of that name (LoadCredential=); empty where there is none.
+std::string credential_path(const std::string& name);
 // The first line of the environment variable `name`, else of the systemd credential of that name. `what` says in errors what it
 // is for: "`api_key_env` of source search". Throws Error{code} where neither is there.
 Secret secret_from_env(const std::string& name, const std::string& what, Code code);

@@ -6,9 +6,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/clock.h"
-#include "base/filesystem.h"
-#include "drivers/source_paths.h"
+#include "drivers/options.h"
 
 namespace ingot {
 namespace {
@@ -17,30 +15,6 @@ namespace {
 constexpr std::string_view kTimeout = "30s";
 // A save of 100 GB takes less.
 constexpr std::string_view kSaveTimeout = "1h";
-// A password is a line; a file of more is not one.
-constexpr uint64_t kMostPasswordBytes = 64 << 10;
-
-class Options {
-public:
-    explicit Options(const SourceSpec& spec) : spec_(spec) {}
-
-    std::string text(const std::string& key, std::string_view otherwise = {}) const {
-        const auto found = spec_.options.find(key);
-        return found == spec_.options.end() ? std::string(otherwise) : found->second;
-    }
-    bool has(const std::string& key) const { return spec_.options.contains(key); }
-    int64_t duration_ms(const std::string& key, std::string_view otherwise) const {
-        const int64_t ms = parse_duration_ms(text(key, otherwise));
-        if (ms > 0) return ms;
-        throw wrong(key, "must be longer than nothing", fmt::format("leave it out for {}", otherwise));
-    }
-    Error wrong(const std::string& key, std::string_view problem, std::string hint) const {
-        return {Code::usage, fmt::format("`{}` of source {} {}", key, spec_.name, problem), std::move(hint)};
-    }
-
-private:
-    const SourceSpec& spec_;
-};
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -77,38 +51,13 @@ std::optional<int> port_from(std::string_view text) {
     return port;
 }
 
-// An environment variable, or a systemd credential of that name.
-std::optional<std::string> secret_named(const std::string& name) {
-    if (const char* value = std::getenv(name.c_str()); value != nullptr && *value != '\0') return value;
-    const char* folder = std::getenv("CREDENTIALS_DIRECTORY");
-    if (folder == nullptr || name.find('/') != std::string::npos) return std::nullopt;
-    const std::string path = join(folder, name);
-    if (!real_filesystem().exists(path)) return std::nullopt;
-    const Bytes bytes = read_file(real_filesystem(), path, kMostPasswordBytes);
-    return std::string(text_of(bytes));
-}
-
-std::string without_line_end(std::string text) {
-    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
-    return text;
-}
-
 std::string what_has_url(const RedisSettings& settings) {
     return settings.url_env.empty() ? fmt::format("`url` of source {}", settings.source)
                                     : fmt::format("the url in {} for source {}", settings.url_env, settings.source);
 }
 
 std::string url_from_env(const RedisSettings& settings, Code code) {
-    std::optional<std::string> text;
-    try {
-        text = secret_named(settings.url_env);
-    } catch (const Error& error) {
-        throw error.as(code);
-    }
-    if (text) return without_line_end(*text);
-    throw Error(code,
-                fmt::format("the environment variable {} (`url_env` of source {}) is not set", settings.url_env, settings.source),
-                fmt::format("set it, or give ingot a systemd credential of that name: LoadCredential={}:PATH", settings.url_env));
+    return std::string(secret_from_env(settings.url_env, fmt::format("`url_env` of source {}", settings.source), code).text());
 }
 
 }  // namespace
@@ -188,35 +137,8 @@ RedisUrl RedisSettings::resolved(Code code) const {
 }
 
 Secret RedisSettings::password(Code code) const {
-    if (!password_env.empty()) {
-        std::optional<std::string> text;
-        try {
-            text = secret_named(password_env);
-        } catch (const Error& error) {
-            throw error.as(code);
-        }
-        if (!text) {
-            throw Error(
-                code, fmt::format("the environment variable {} (`password_env` of source {}) is not set", password_env, source),
-                fmt::format("set it, or give ingot a systemd credential of that name: LoadCredential={}:PATH", password_env));
-        }
-        std::string line = without_line_end(std::move(*text));
-        Secret out = Secret::copy_of(line);
-        wipe({reinterpret_cast<uint8_t*>(line.data()), line.size()});
-        return out;
-    }
-    if (!password_file.empty()) {
-        try {
-            Bytes bytes = read_file(real_filesystem(), password_file, kMostPasswordBytes);
-            std::string_view line = text_of(bytes);
-            while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-            Secret out = Secret::copy_of(line);
-            wipe(bytes);
-            return out;
-        } catch (const Error& error) {
-            throw error.within(fmt::format("`password_file` of source {}", source)).as(code);
-        }
-    }
+    if (!password_env.empty()) return secret_from_env(password_env, fmt::format("`password_env` of source {}", source), code);
+    if (!password_file.empty()) return secret_from_file(password_file, fmt::format("`password_file` of source {}", source), code);
     std::optional<std::string> found;
     if (!url_env.empty()) {
         found = parse_redis_url(url_from_env(*this, code), what_has_url(*this)).password;
@@ -235,18 +157,14 @@ RedisSettings redis_settings(const SourceSpec& spec) {
     out.source = spec.name;
     out.username = options.text("username");
     out.password_env = options.text("password_env");
-    if (options.has("password_file")) out.password_file = live_path_from(spec.root, options.text("password_file"));
-    if (options.has("data_dir")) out.data_dir = live_path_from(spec.root, options.text("data_dir"));
+    out.password_file = options.path("password_file");
+    out.data_dir = options.path("data_dir");
     out.url_env = options.text("url_env");
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.save_timeout_ms = options.duration_ms("save_timeout", kSaveTimeout);
     out.facts = spec.facts;
-    if (options.has("url") == options.has("url_env")) {
-        throw options.wrong("url", options.has("url") ? "and `url_env` are both given" : "is missing, and so is `url_env`",
-                            "url = \"redis://127.0.0.1:6379\", or url_env = \"REDIS_URL\"");
-    }
-    if (options.has("password_env") && options.has("password_file"))
-        throw options.wrong("password_env", "and `password_file` are both given", "leave one of them out");
+    options.exclusive("url", "url_env", true, "url = \"redis://127.0.0.1:6379\", or url_env = \"REDIS_URL\"");
+    options.exclusive("password_env", "password_file", false, "");
     if (options.has("url")) {
         const std::string text = options.text("url");
         out.url = parse_redis_url(text, what_has_url(out));

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from faulted_mounts import LOG_FLUSH, NO_LOG_FLUSH, Disk, loop_devices_work, need_mounts
-from faulted_restore import WAYS, TwoStates
+from faulted_restore import WAYS, TwoStates, comes_again
 from faulted_run import CI, FAULTED, NIGHTLY, RANDOM, SANITIZED, Done, Steps, main, require, rounds, run, start, work_folder
 from faulted_stack import Oracle, Stack
 
@@ -135,7 +135,7 @@ def cuts_of_restores(counts):
             steps = Steps(states.words(FAULTED), folder)
             usual_s = time.monotonic() - began
             first = steps.index("restore.staged")
-            places = [place for place, _ in steps.places()][first:]
+            places = [place for place, name in steps.places()[first:] if comes_again(name)]
             for number in range(rounds(6, 250)):
                 states.set_old()
                 disk.sync()
@@ -164,7 +164,7 @@ def cuts_of_recoveries(states, disk, counts):
 
     hurt()
     steps = Steps(states.stack.faulted("restore", "--undo"), states.stack.base)
-    places = [place for place, _ in steps.places()]
+    places = [place for place, name in steps.places() if comes_again(name)]
     for number, place in enumerate(RANDOM.sample(places, min(len(places), rounds(2, 200)))):
         hurt()
         running = Running(states.stack.faulted("restore", "--undo"), place)

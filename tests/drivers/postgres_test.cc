@@ -232,7 +232,7 @@ TEST_F(Postgres, WhatIsWrongInTheConfigIsToldWhenItIsMade) {
     refused("url", "postgresql://u:p4ss@[h/db", "is no address");
     refused("url", "postgresql://u@h", "names no database");
     refused("url_env", "X", "are both given");
-    refused("restore_mode", "drop", "is neither");
+    refused("restore_mode", "drop", "is none of");
     refused("tools", "docker 'exec", "a quote that is not closed");
     refused("timeout", "0s", "must be longer");
 }

@@ -44,8 +44,11 @@ TEST(RedisSettings, ThePasswordIsFoundAndNeverShown) {
     const TestFolder folder;
     put(folder / "password", "from a file\n");
     put(folder / "RD_CREDENTIAL", "from systemd\n");
-    EXPECT_EQ(settings({{"url", "redis://h"}, {"password_file", folder / "password"}}).password(Code::source).text(),
-              "from a file");
+    ASSERT_EQ(::chmod((folder / "password").c_str(), 0644), 0);
+    const RedisSettings of_file = settings({{"url", "redis://h"}, {"password_file", folder / "password"}});
+    EXPECT_NE(std::string(error_of([&] { of_file.password(Code::source); }).what()).find("every user"), std::string::npos);
+    ASSERT_EQ(::chmod((folder / "password").c_str(), 0600), 0);
+    EXPECT_EQ(of_file.password(Code::source).text(), "from a file");
     const RedisSettings in_url = settings({{"url", "redis://u:in%20url@h:1"}});
     EXPECT_EQ(in_url.password(Code::source).text(), "in url");
     EXPECT_EQ(in_url.shown(), "redis://h:1");
