@@ -135,7 +135,7 @@ def cuts_of_restores(counts):
             steps = Steps(states.words(FAULTED), folder)
             usual_s = time.monotonic() - began
             first = steps.index("restore.staged")
-            places = [place for place, name in steps.places()[first:] if comes_again(name)]
+            places = [place for place, name in list(steps.places())[first:] if comes_again(name)]
             for number in range(rounds(6, 250)):
                 states.set_old()
                 disk.sync()
