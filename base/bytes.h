@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +21,12 @@ namespace ingot {
 
 using Bytes = std::vector<uint8_t>;
 using ByteView = std::span<const uint8_t>;
+
+// To the beginning of `into`, which must have the room. std::ranges::copy between spans is a loop over bytes in gcc 12.
+inline void copy_bytes(ByteView from, std::span<uint8_t> into) {
+    assert(from.size() <= into.size());
+    if (!from.empty()) std::memcpy(into.data(), from.data(), from.size());
+}
 
 inline ByteView view_of(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
 inline std::string_view text_of(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }

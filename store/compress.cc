@@ -164,15 +164,15 @@ Compression compress_floats(ByteView plain, Bytes& out) {
             length = compress_into(*plan.planes[p], plane, packed.subspan(packed.size() - room, std::min(room, shrunk(n))));
         if (length == 0) {
             if (room < n) return store(plain, out);
-            std::ranges::copy(plane, packed.begin() + static_cast<ptrdiff_t>(at));
+            copy_bytes(plane, packed.subspan(at));
             length = n;
         }
         lengths.u32(static_cast<uint32_t>(length));
         at += length;
     }
     if (at + tail.size() >= plain.size()) return store(plain, out);
-    std::ranges::copy(lengths.bytes(), packed.begin());
-    std::ranges::copy(tail, packed.begin() + static_cast<ptrdiff_t>(at));
+    copy_bytes(lengths.bytes(), packed);
+    copy_bytes(tail, packed.subspan(at));
     out.assign(packed.begin(), packed.begin() + static_cast<ptrdiff_t>(at + tail.size()));
     return Compression::float_planes;
 }
@@ -199,7 +199,7 @@ void decompress_floats(ByteView stored, size_t plain_length, Bytes& plain) {
     in.finish();
     plain.resize(plain_length);
     join_planes(planes, {plain.data(), n * 4});
-    std::ranges::copy(tail, plain.begin() + static_cast<ptrdiff_t>(n * 4));
+    copy_bytes(tail, std::span(plain).subspan(n * 4));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The only file that knows RocksDB. Its place and its settings: docs/decisions/0002-packs-beside-rocksdb.md and 0003.
 #include "store/index.h"
 
+#include <endian.h>
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -10,6 +11,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "store/hash.h"
 #include "store/index_entries.h"
@@ -264,30 +266,35 @@ void Index::scan(std::span<const ChunkId> ids, std::span<std::optional<Location>
     }
 }
 
-void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& directory) {
-    const PackNumber number = number_of(pack.id);
-    if (const auto other = packs_.find(number); other != packs_.end() && other->second.id != pack.id) {
-        throw Error(Code::failed, "two packs share the first eight bytes of their ids");
-    }
+void Index::put_chunks(std::span<const PackContents> packs) {
     struct Placed {
+        uint64_t first;  // bytes of the id, as a number: most comparisons need no more
         const ChunkEntry* chunk;
+        PackNumber pack;
         uint32_t offset;
         uint16_t segment;
+        auto operator<=>(const Placed& other) const {
+            return first != other.first ? first <=> other.first : chunk->id <=> other.chunk->id;
+        }
     };
     std::vector<Placed> placed;
-    placed.reserve(pack.chunks);
-    for (size_t s = 0; s < directory.size(); ++s) {
-        uint32_t offset = 0;
-        for (const ChunkEntry& chunk : directory[s].chunks) {
-            placed.push_back({&chunk, offset, static_cast<uint16_t>(s)});
-            offset += chunk.length;
+    for (const auto& [pack, directory] : packs) {
+        for (size_t s = 0; s < directory.size(); ++s) {
+            uint32_t offset = 0;
+            for (const ChunkEntry& chunk : directory[s].chunks) {
+                uint64_t first;
+                std::memcpy(&first, chunk.id.bytes.data(), sizeof first);
+                placed.push_back({be64toh(first), &chunk, number_of(pack.id), offset, static_cast<uint16_t>(s)});
+                offset += chunk.length;
+            }
         }
     }
-    // In order: an insertion into the memtable then begins where the one before ended.
-    std::ranges::sort(placed, {}, [](const Placed& at) -> const ChunkId& { return at.chunk->id; });
+    // In order: an insertion into the memtable then begins where the one before ended. Stable: a chunk that two of these packs
+    // hold is where the later one says.
+    std::ranges::stable_sort(placed, [](const Placed& a, const Placed& b) { return (a <=> b) < 0; });
     rocksdb::WriteBatch batch(0, 0, 8, 0);
     for (const Placed& at : placed) {
-        const Bytes value = encode_location({number, at.segment, at.offset, at.chunk->length});
+        const LocationValue value = encode_location({at.pack, at.segment, at.offset, at.chunk->length});
         require(batch.Put(database_->handles[kChunks], slice(chunk_key(at.chunk->id)), slice(value)), "adding chunks");
         if (batch.Count() == 4096) {
             require(database_->db->Write(unlogged(), &batch), "adding chunks");
@@ -295,9 +302,21 @@ void Index::add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& d
         }
     }
     if (batch.Count() > 0) require(database_->db->Write(unlogged(), &batch), "adding chunks");
+}
+
+void Index::add_pack(const IndexedPack& pack) {
+    const PackNumber number = number_of(pack.id);
+    if (const auto other = packs_.find(number); other != packs_.end() && other->second.id != pack.id) {
+        throw Error(Code::failed, "two packs share the first eight bytes of their ids");
+    }
     // Written by flush() only: RocksDB flushes a family whenever memory runs short, and packs could come before their chunks.
     unwritten_packs_.insert(number);
     packs_.insert_or_assign(number, pack);
+}
+
+void Index::add_packs(std::span<const PackContents> added) {
+    put_chunks(added);
+    for (const PackContents& one : added) add_pack(one.pack);
 }
 
 void Index::forget_pack(PackNumber number) {

@@ -7,7 +7,7 @@
 // No write-ahead log: what is not flushed is read in again from the pack listing. flush() orders chunks before packs, so that a
 // pack the index knows has all its chunks there (I6).
 //
-// Thread safety: lookups from any thread while nothing is added or forgotten; all else by one.
+// Thread safety: lookups from any thread while no pack is added or forgotten; all else by one, but for put_chunks().
 // Errors: IndexDamaged where RocksDB says or shows that its files are not what they were: the caller rebuilds. Error{failed} for
 // I/O and space.
 #pragma once
@@ -53,10 +53,18 @@ struct IndexedPack {
     int64_t verified_ms = 0;
 };
 
+struct PackContents {
+    IndexedPack pack;
+    std::vector<SegmentEntry> directory;
+};
+
 enum class IndexMode { read_only, read_write };
 
 class Index {
 public:
+    // Of who gathers packs: 5 MB of directories.
+    static constexpr size_t kChunksAtOnce = 128 << 10;
+
     // Creates an empty one in `folder`, which must not exist, with a new generation.
     static void create(const std::string& folder, const RepositoryId& repository);
     Index(const std::string& folder, IndexMode mode, const RepositoryId& repository);
@@ -73,8 +81,13 @@ public:
     void lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
 
     const std::unordered_map<PackNumber, IndexedPack>& packs() const { return packs_; }
-    // Chunks first, then the pack; durable after flush().
-    void add_pack(const IndexedPack& pack, const std::vector<SegmentEntry>& directory);
+    // put_chunks, then add_pack for each.
+    void add_packs(std::span<const PackContents> added);
+    // The chunks of packs that are not added yet, and so are not found; chunks of many packs go in faster together. By one
+    // thread, which need not be the owner's: lookups may go on.
+    void put_chunks(std::span<const PackContents> packs);
+    // Its chunks are put there already. Durable after flush().
+    void add_pack(const IndexedPack& pack);
     void forget_pack(PackNumber number);
     void set_verified(PackNumber number, int64_t wall_ms);
     // In memory only: for readers, who may not write.

@@ -9,7 +9,6 @@ namespace {
 
 constexpr size_t kKeyBytes = 16;  // of the chunk id: keyed and uniform, so no two chunks of a repository share them
 constexpr size_t kPackBytes = 53;
-constexpr size_t kValueBytes = 18;
 
 }  // namespace
 
@@ -43,10 +42,22 @@ IndexedPack decode_pack(ByteView bytes) {
     return pack;
 }
 
-Bytes encode_location(const Location& at) { return Encoder().u64(at.pack).u16(at.segment).u32(at.offset).u32(at.length).take(); }
+LocationValue encode_location(const Location& at) {
+    LocationValue value;
+    size_t filled = 0;
+    const auto put = [&](uint64_t number, size_t bytes) {
+        for (size_t i = 0; i < bytes; ++i) value[filled++] = static_cast<uint8_t>(number >> (8 * i));
+    };
+    put(at.pack, 8);
+    put(at.segment, 2);
+    put(at.offset, 4);
+    put(at.length, 4);
+    return value;
+}
 
 Location decode_location(ByteView bytes) {
-    if (bytes.size() != kValueBytes) throw IndexDamaged("an entry of a chunk in the index has a wrong length");
+    if (bytes.size() != std::tuple_size_v<LocationValue>)
+        throw IndexDamaged("an entry of a chunk in the index has a wrong length");
     Decoder in(bytes, "an index entry of a chunk");
     Location location;
     location.pack = in.u64();

@@ -11,9 +11,11 @@
 
 namespace ingot {
 
+using LocationValue = std::array<uint8_t, 18>;  // there are very many: none is allocated
+
 // Borrowed from the id.
 ByteView chunk_key(const ChunkId& id);
-Bytes encode_location(const Location& at);
+LocationValue encode_location(const Location& at);
 Location decode_location(ByteView bytes);
 
 Bytes pack_key(PackNumber number);

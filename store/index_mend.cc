@@ -29,20 +29,30 @@ Difference compare(const Index& index, BlobStore& blobs) {
 }
 
 void read_in(RepositoryCore& core, Index& index, const std::vector<ListedPack>& packs) {
+    std::vector<PackContents> gathered;
+    size_t chunks = 0;
+    const auto add_gathered = [&] {
+        index.add_packs(gathered);
+        gathered.clear();
+        chunks = 0;
+    };
     for (const ListedPack& pack : packs) {
         check_interrupted();
         try {
             const PackReader reader(*core.blobs, core.keys, core.config.id, pack.id);
             IndexedPack entry{pack.id, reader.kind(), reader.size(), 0, 0};
             for (const SegmentEntry& segment : reader.segments()) entry.chunks += static_cast<uint32_t>(segment.chunks.size());
-            index.add_pack(entry, reader.segments());
+            chunks += entry.chunks;
+            gathered.push_back({entry, reader.segments()});
         } catch (const IndexDamaged&) {
             throw;
         } catch (const Error& error) {
             if (error.code() != Code::damaged && error.code() != Code::not_found) throw;
             if (core.warn) core.warn(fmt::format("{}: its chunks are taken as lost", error.what()));
         }
+        if (chunks >= Index::kChunksAtOnce) add_gathered();
     }
+    add_gathered();
     if (!packs.empty()) index.flush();
 }
 
@@ -139,6 +149,7 @@ std::unordered_map<PackNumber, ListedPack> list_packs(BlobStore& blobs) {
 void open_index(RepositoryCore& core) { core.index = core.writable() ? mend(core) : for_reading(core); }
 
 void rebuild_index(RepositoryCore& core) {
+    const std::lock_guard lock(core.index_mutex);
     close_index(core);
     if (core.writable()) {
         remove_tree(core.fs, own_folder(core));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "store/index_mend.h"
@@ -11,6 +12,10 @@ namespace ingot {
 
 // Packs waiting to be synced: more would only hold memory and open files while the disk is the limit.
 static constexpr size_t kMostUnpublished = 3;
+// Their entries are sorted together: an entry that goes into the index near the one before costs a third.
+static constexpr size_t kChunksIndexedTogether = 32 << 10;
+// So many ids may stay among the pending when the index has them: 30 MB cost less than to take them out one by one.
+static constexpr size_t kPendingKept = 512 << 10;
 // A stream that put this much into a segment does not share it with the next one.
 static constexpr size_t kOwnSegmentBytes = 256 << 10;
 // Very small files make very small chunks; a pack's directory must stay bounded.
@@ -39,7 +44,7 @@ void Packer::hash(HashedBatch& batch, ChunkKind kind) const {
 
 void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
     throw_if_failed();
-    take_published();
+    take_indexed();
     const ChunkBatch& batch = hashed.batch;
     std::vector<std::optional<Location>> found(hashed.ids.size());
     core_.lookup(hashed.ids, found);
@@ -174,19 +179,43 @@ void Packer::publish_loop() {
         lock.unlock();
         std::exception_ptr failure;
         try {
-            pack->writer.publish();
+            publish(*pack);
         } catch (...) {
             failure = std::current_exception();
         }
         lock.lock();
         --publishing_;
-        if (failure) {
-            failure_ = failure;
-        } else {
-            published_.push_back(pack);
-        }
+        if (failure) failure_ = failure;
         changed_.notify_all();
     }
+}
+
+// Packs that are durable may go into the index (I6).
+void Packer::publish(OpenPack& pack) {
+    pack.writer.publish();
+    PackContents contents{{pack.writer.id(), pack.writer.kind(), 0, 0, 0}, pack.writer.directory()};
+    contents.pack.size = pack.writer.bytes_written();
+    contents.pack.chunks = pack.chunks;
+    gathered_chunks_ += pack.chunks;
+    gathered_.push_back(std::move(contents));
+    if (gathered_chunks_ >= kChunksIndexedTogether) index_gathered();
+}
+
+void Packer::index_gathered() {
+    std::string damage;
+    {
+        const std::lock_guard index_lock(core_.index_mutex);
+        try {
+            if (core_.index) core_.index->put_chunks(gathered_);
+        } catch (const IndexDamaged& error) {
+            damage = error.what();
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    std::ranges::move(gathered_, std::back_inserter(indexed_));
+    if (!damage.empty()) index_damage_ = damage;
+    gathered_.clear();
+    gathered_chunks_ = 0;
 }
 
 void Packer::throw_if_failed() {
@@ -194,28 +223,25 @@ void Packer::throw_if_failed() {
     if (failure_) std::rethrow_exception(failure_);
 }
 
-// Packs that are durable now go into the index, and their chunks are no longer pending (I6).
-void Packer::take_published() {
-    std::vector<std::shared_ptr<OpenPack>> packs;
+void Packer::take_indexed() {
+    std::vector<PackContents> packs;
+    std::string damage;
     {
         const std::lock_guard lock(mutex_);
-        packs.swap(published_);
+        packs.swap(indexed_);
+        damage.swap(index_damage_);
     }
-    for (const auto& pack : packs) {
-        const std::vector<SegmentEntry>& directory = pack->writer.directory();
-        IndexedPack entry{pack->writer.id(), pack->writer.kind(), 0, 0, 0};
-        entry.size = pack->writer.bytes_written();
-        entry.chunks = pack->chunks;
-        try {
-            core_.index->add_pack(entry, directory);
-        } catch (const IndexDamaged& error) {
-            if (core_.warn) core_.warn(error.what());
-            rebuild_index(core_);  // from the packs that are there, this one among them
-        }
-        for (const SegmentEntry& segment : directory) {
+    if (!damage.empty()) {
+        if (core_.warn) core_.warn(damage);
+        rebuild_index(core_);  // from the packs that are there, these among them
+    }
+    for (const PackContents& contents : packs) {
+        if (damage.empty()) core_.index->add_pack(contents.pack);
+        totals_.bytes_stored += contents.pack.size;
+        if (pending_.size() < kPendingKept) continue;
+        for (const SegmentEntry& segment : contents.directory) {
             for (const ChunkEntry& chunk : segment.chunks) pending_.erase(chunk.id);
         }
-        totals_.bytes_stored += entry.size;
     }
 }
 
@@ -243,7 +269,9 @@ void Packer::flush() {
         changed_.wait(lock, [&] { return publishing_ == 0 || failure_; });
     }
     throw_if_failed();
-    take_published();
+    index_gathered();
+    take_indexed();
+    pending_.clear();
     try {
         core_.index->flush();
     } catch (const IndexDamaged& error) {

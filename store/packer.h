@@ -3,10 +3,12 @@
 //   hash(batch)                 any thread    digests and ids, many at once
 //   take(batch, ...)            in order      look up; new chunks into segment drafts; trees; decides which pack a segment is of
 //   seal(jobs)                  any thread    compress, seal, open again and compare
-//   write(jobs)                 in order      append to packs; full packs go to the publisher thread
+//   write(jobs)                 in order      append to packs; full packs go to the publisher thread, which makes them durable
+//                                             and puts their chunks into the index, those of several packs together
 //   flush()                     at the end    everything durable and in the index
 //
-// A chunk is known when the index has it in a live pack, or when it is pending: in a draft or a pack not yet published.
+// A chunk is known when the index has it in a live pack, or when it is pending: in a draft, or in a pack that the index does not
+// have yet.
 // Thread safety: as above. After any error it refuses further work.
 #pragma once
 
@@ -82,7 +84,9 @@ private:
     void cut_draft(ChunkKind kind, std::vector<SegmentJob>& jobs);
     void end_stream(StreamEnd end, StreamFeed& feed);
     void add_nodes(std::vector<SegmentJob>& jobs);
-    void take_published();
+    void publish(OpenPack& pack);
+    void index_gathered();
+    void take_indexed();
     void publish_loop();
     void throw_if_failed();
     Draft& draft_of(ChunkKind kind) { return drafts_[kind == ChunkKind::data ? 0 : 1]; }
@@ -97,10 +101,14 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<std::shared_ptr<OpenPack>> to_publish_;
-    std::vector<std::shared_ptr<OpenPack>> published_;
-    size_t publishing_ = 0;  // in the queue or under way
+    std::vector<PackContents> indexed_;  // their chunks are in the index
+    std::string index_damage_;           // what was found while they were put there
+    size_t publishing_ = 0;              // in the queue or under way
     bool stopping_ = false;
     std::exception_ptr failure_;
+    // Of the publisher, and of flush() when the publisher has nothing to do: published, but their chunks not yet in the index.
+    std::vector<PackContents> gathered_;
+    size_t gathered_chunks_ = 0;
     std::thread publisher_;
 };
 

@@ -37,7 +37,7 @@ class MemorySink : public ReadSink {
 public:
     explicit MemorySink(Bytes& out) : out_(out) {}
     void write(uint64_t, uint64_t offset, ByteView bytes) override {
-        std::copy(bytes.begin(), bytes.end(), out_.begin() + static_cast<ptrdiff_t>(offset));
+        copy_bytes(bytes, std::span(out_).subspan(offset));
     }
 
 private:

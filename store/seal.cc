@@ -75,7 +75,7 @@ void Sealer::unseal(uint64_t counter, ByteView associated, ByteView sealed, std:
     assert(sealed.size() == out.size());
     if (seal_ == Seal::none) {
         if (checksum_of(sealed) != tag) throw Error(Code::damaged, "the checksum does not match");
-        if (sealed.data() != out.data()) std::ranges::copy(sealed, out.begin());
+        if (sealed.data() != out.data()) copy_bytes(sealed, out);
         return;
     }
     const Context context(EVP_CIPHER_CTX_new(), EVP_CIPHER_CTX_free);

@@ -163,7 +163,8 @@ TEST_F(Check, FindsAnIndexThatPointsElsewhereAndRebuildsIt) {
         std::vector<SegmentEntry> wrong(1);
         const ChunkId id = core.id_of(ChunkKind::meta, root.digest);
         wrong[0].chunks = {{core.id_of(ChunkKind::data, sha256(noise(10, 9))), 77}, {id, 5}};
-        core.index->add_pack(pack, wrong);
+        const PackContents contents{pack, wrong};
+        core.index->add_packs({&contents, 1});
         core.index->flush();
     }
     EXPECT_TRUE(has(check(), Weight::note, "index"));

@@ -11,8 +11,8 @@ Bytes some_bytes(std::string_view text) { return {text.begin(), text.end()}; }
 
 TEST(IndexEntries, ComeBackAsTheyWere) {
     const Location at{0x0102030405060708, 0xffff, 0xfffffffe, 65536};
-    const Bytes value = encode_location(at);
-    EXPECT_EQ(value.size(), 18u);
+    const LocationValue value = encode_location(at);
+    EXPECT_EQ(value, (LocationValue{8, 7, 6, 5, 4, 3, 2, 1, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0, 0, 1, 0}));
     EXPECT_EQ(decode_location(value), at);
 
     IndexedPack pack{PackId::from(sha256(some_bytes("pack")).view()), ChunkKind::meta, 1ull << 40, 77, -5};
@@ -32,7 +32,8 @@ TEST(IndexEntries, KeysAreTheFirstBytesOfNames) {
 }
 
 TEST(IndexEntries, ValuesOfAnotherFormAreDamage) {
-    Bytes location = encode_location({1, 2, 3, 4}), pack = encode_pack({});
+    const LocationValue encoded = encode_location({1, 2, 3, 4});
+    Bytes location(encoded.begin(), encoded.end()), pack = encode_pack({});
     for (Bytes* value : {&location, &pack}) {
         value->push_back(0);
         EXPECT_THROW((void)(value == &pack ? (void)decode_pack(*value) : (void)decode_location(*value)), IndexDamaged);

@@ -34,7 +34,8 @@ protected:
         for (uint64_t i = 0; i < 6; ++i) segments[i / 3].chunks.push_back({chunk(100 * n + i), static_cast<uint32_t>(10 + i)});
         return segments;
     }
-    static void add(Index& index, uint64_t n) { index.add_pack(pack(n), directory(n)); }
+    static void add(Index& index, uint64_t n) { add(index, {pack(n), directory(n)}); }
+    static void add(Index& index, const PackContents& contents) { index.add_packs({&contents, 1}); }
     static std::optional<Location> find(const Index& index, const ChunkId& id) {
         std::optional<Location> out;
         index.lookup({&id, 1}, {&out, 1});
@@ -138,7 +139,7 @@ TEST_F(IndexTest, AChunkStoredAgainIsFoundInItsNewPack) {
     const auto index = open();
     add(*index, 1);
     index->forget_pack(number_of(pack(1).id));
-    index->add_pack(pack(5), directory(1));
+    add(*index, {pack(5), directory(1)});
     const auto found = find(*index, chunk(100));
     ASSERT_TRUE(found);
     EXPECT_EQ(found->pack, number_of(pack(5).id));

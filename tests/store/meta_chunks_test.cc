@@ -70,7 +70,8 @@ TEST_F(MetaChunksTest, AChunkUnderAnothersNameIsNeverGiven) {
     PackWriter writer(*core.blobs, core.keys, core.config.id, ChunkKind::data);
     writer.append(writer.seal_segment(0, {Content::bytes, held, {{core.id_of(ChunkKind::data, sha256(said)), 500}}}));
     writer.publish();
-    core.index->add_pack({writer.id(), ChunkKind::data, writer.bytes_written(), 1, 0}, writer.directory());
+    const PackContents contents{{writer.id(), ChunkKind::data, writer.bytes_written(), 1, 0}, writer.directory()};
+    core.index->add_packs({&contents, 1});
     core.index->flush();
     MetaChunks chunks(core);
     std::string message;

@@ -171,7 +171,8 @@ TEST_F(ReadPipeline, LosesWhatTheIndexPutsInAnImpossiblePlace) {
     std::vector<SegmentEntry> directory(300);
     directory[299].chunks.push_back({core.id_of(ChunkKind::data, sha256(bytes)), 100});
     directory[0].chunks.push_back({core.id_of(ChunkKind::data, sha256(noise(100, 998))), 4'000'000});
-    core.index->add_pack(pack, directory);
+    const PackContents contents{pack, directory};
+    core.index->add_packs({&contents, 1});
     std::vector<WantedChunk> chunks = {
         {sha256(bytes), {}, 0, 0, 100}, {sha256(noise(100, 998)), {}, 1, 10, 4'000'000}, wanted(2), wanted(7)};
     Order sink;
