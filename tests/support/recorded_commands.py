@@ -21,7 +21,7 @@ services() {{  # VERB [OPTION...] SERVICE...
         case "$verb/$each" in
             */-*) ;;
             stop/*) rm -f "$host/running/$each" ;;
-            start/* | restart/*) : >"$host/running/$each" ;;
+            start/* | restart/* | up/*) : >"$host/running/$each" ;;
             *) echo "$name: $verb is not known here" >&2; exit 64 ;;
         esac
     done

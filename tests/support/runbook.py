@@ -1,8 +1,9 @@
 """Following a runbook: its commands are read out of the page, its config is the file beside the page, and what the page says that the
 screen shows is looked for on the screen.
 
-Nothing of either is rewritten but places: what lies in /etc, /opt, /srv and /var lies below a folder of the test, an address is the one
-of the test's server, the page's date is the one of the test. External programs are stand-ins on PATH (recorded_commands.py).
+Nothing of either is rewritten but places and patience: what lies in /etc, /opt, /srv and /var lies below a folder of the test, an address
+is the one of the test's server, a probe that is to fail is asked for less long, the page's date is the one of the test. External programs
+are stand-ins on PATH (recorded_commands.py).
 """
 
 import os
@@ -15,7 +16,7 @@ from recorded_commands import Commands
 
 PAGES = os.path.join(SOURCE, "docs")
 DATE = "2026-11-19 08:00"  # in every page
-PLACE = re.compile(r"(?<![\w.~/}-])/(?=(?:etc|opt|srv|var)/)")
+PLACE = re.compile(r"(?<![\w.~}-])(?<!:/)/(?=(?:etc|opt|srv|var)/)")
 COUNTS = Counts()
 
 
@@ -49,8 +50,8 @@ class Page:
 class Host:
     """A machine on which a page is followed."""
 
-    def __init__(self, folder, commands=(), addresses=None, environment=None, handed_on=None):
-        self.folder, self.addresses, self.date = folder + "/host", addresses or {}, None
+    def __init__(self, folder, commands=(), replaced=None, environment=None, handed_on=None):
+        self.folder, self.replaced, self.date = folder + "/host", replaced or {}, None
         self.config = self.path("/etc/ingot/ingot.toml")
         self.commands = Commands(self.folder, commands, handed_on)
         os.symlink(INGOT, self.commands.bin + "/ingot")
@@ -65,16 +66,16 @@ class Host:
 
     def here(self, text):
         text = PLACE.sub(lambda found: self.folder + found[0], text)
-        for address, mine in self.addresses.items():
-            text = text.replace(address, mine)
+        for theirs, mine in self.replaced.items():
+            text = text.replace(theirs, mine)
         if DATE in text:
             require(self.date, "the page says a date, and the test none", text)
             text = text.replace(DATE, self.date)
         return text
 
     def install(self, config):
-        for address in self.addresses:
-            require(address in config, f"{address} is not in the config: the test is of another day")
+        for theirs in self.replaced:
+            require(theirs in config, f"{theirs} is not in the config: the test is of another day")
         self.write("/etc/ingot/ingot.toml", self.here(config))
         self.ingot("config", "validate").expect(0)
         self.ingot("init").expect(0)
