@@ -6,15 +6,16 @@ import os
 
 from faulted_run import require
 
-# A call that stands in the file `fails` fails, each time; one in `fails-once` the first time.
+# A call that begins as a line of the file `fails` does not work.
 HEAD = """\
 #!/bin/sh
 host="{host}" name=${{0##*/}}
 call="$name $*"
 printf '%s\\n' "$call" >>"$host/calls"
 refuse() {{ echo "$name: cannot do that now" >&2; exit 1; }}
-if [ -e "$host/fails" ] && grep -qxF -- "$call" "$host/fails"; then refuse; fi
-if [ -e "$host/fails-once" ] && grep -qxF -- "$call" "$host/fails-once"; then rm "$host/fails-once"; refuse; fi
+if [ -e "$host/fails" ]; then
+    while read -r begin; do case "$call" in "$begin"*) refuse ;; esac; done <"$host/fails"
+fi
 services() {{  # VERB [OPTION...] SERVICE...
     verb=$1; shift
     for each; do
@@ -76,10 +77,10 @@ class Commands:
             return found
         return []
 
-    def fail(self, *calls, once=False):
-        """From now on these fail; without any, none."""
-        with open(self.host + ("/fails-once" if once else "/fails"), "w", encoding="utf-8") as file:
-            file.writelines(call + "\n" for call in calls)
+    def fail(self, *begins):
+        """From now on calls that begin like this fail; without any, none."""
+        with open(self.host + "/fails", "w", encoding="utf-8") as file:
+            file.writelines(begin + "\n" for begin in begins)
 
     def start(self, *services):
         for service in services:

@@ -116,8 +116,8 @@ class Host:
 
     def golden(self):
         """A golden snapshot of all that the writers had ended, with a pause that ended before its deadline."""
-        done = self.ingot("snapshot", "--golden").expect(0)
-        require(done.summary["golden"] and not done.summary["warnings"], "not golden", done)
+        done = self.ingot("snapshot", "--golden")
+        require(done.status == 0 and not done.summary["warnings"], "not golden", done, self.sh("ingot show latest"))
         if done.summary["pause_ms"] is not None:
             require(done.summary["consistency"] == "barrier" and done.summary["pause_ms"] < 10_000, "no short pause", done)
             COUNTS["longest pause, ms"] = max(COUNTS.get("longest pause, ms", 0), done.summary["pause_ms"])
