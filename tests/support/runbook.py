@@ -47,16 +47,53 @@ class Page:
         return found[0]
 
 
-class Host:
-    """A machine on which a page is followed."""
+def shell_environment(programs, config, more=None):
+    """`programs` is a folder that comes first; `ingot` is put into it."""
+    os.symlink(INGOT, programs + "/ingot")
+    return {"PATH": programs + ":/usr/sbin:/usr/bin:/sbin:/bin", "INGOT_CONFIG": config, "TZ": "UTC", "HOME": programs, **(more or {})}
+
+
+class Terminal:
+    """Where the commands of a page are typed."""
+
+    def __init__(self, folder, environment):
+        self.folder, self.environment = folder, environment
+
+    def here(self, text):
+        """The page's text as it is on this machine."""
+        return text
+
+    def sh(self, line, timeout=120):
+        """As a person types it; both outputs as he sees them."""
+        done = run(["/bin/bash", "-c", f"exec 2>&1; cd '{self.folder}'; {self.here(line)}"], self.environment, timeout)
+        require("AddressSanitizer" not in (said := done.out.decode(errors="replace")) and "runtime error:" not in said, "a sanitizer found something", done)
+        return done
+
+    def follow(self, command, status=0):
+        line, screen = command
+        done = self.sh(line)
+        if os.environ.get("INGOT_SHOW"):  # for who writes a page
+            print(done)
+        done.expect(status)
+        rest = done.out.decode(errors="replace").splitlines()
+        for wanted in screen:
+            pattern = re.compile(".*".join(re.escape(part) for part in self.here(wanted).split("…")))
+            while rest and not pattern.fullmatch(rest[0]):
+                rest.pop(0)
+            require(rest, f"the page says that `{line}` shows (in this order)\n  {wanted}", done)
+            rest.pop(0)
+            COUNTS.add("lines of the screen found")
+        COUNTS.add("commands followed")
+        return done
+
+
+class Host(Terminal):
+    """A machine for a runbook: folders, stand-ins and servers of its own."""
 
     def __init__(self, folder, commands=(), replaced=None, environment=None, handed_on=None):
-        self.folder, self.replaced, self.date = folder + "/host", replaced or {}, None
-        self.config = self.path("/etc/ingot/ingot.toml")
-        self.commands = Commands(self.folder, commands, handed_on)
-        os.symlink(INGOT, self.commands.bin + "/ingot")
-        self.environment = {"PATH": self.commands.bin + ":/usr/sbin:/usr/bin:/sbin:/bin", "INGOT_CONFIG": self.config, "TZ": "UTC",
-                            "HOME": self.folder, **(environment or {})}
+        self.replaced, self.date = replaced or {}, None
+        self.commands = Commands(folder + "/host", commands, handed_on)
+        super().__init__(folder + "/host", shell_environment(self.commands.bin, folder + "/host/etc/ingot/ingot.toml", environment))
 
     def path(self, path):
         """Where that place is here; its folder is made."""
@@ -87,29 +124,6 @@ class Host:
     def read(self, path):
         with open(self.folder + path, encoding="utf-8") as file:
             return file.read()
-
-    def sh(self, line, timeout=120):
-        """As a person types it, in his home; both outputs as he sees them."""
-        done = run(["/bin/bash", "-c", f"exec 2>&1; cd '{self.folder}'; {self.here(line)}"], self.environment, timeout)
-        require("AddressSanitizer" not in (said := done.out.decode(errors="replace")) and "runtime error:" not in said, "a sanitizer found something", done)
-        return done
-
-    def follow(self, command, status=0):
-        line, screen = command
-        done = self.sh(line)
-        if os.environ.get("INGOT_SHOW"):  # for who writes a page
-            print(done)
-        done.expect(status)
-        rest = done.out.decode(errors="replace").splitlines()
-        for wanted in screen:
-            pattern = re.compile(".*".join(re.escape(part) for part in self.here(wanted).split("…")))
-            while rest and not pattern.fullmatch(rest[0]):
-                rest.pop(0)
-            require(rest, f"the page says that `{line}` shows (in this order)\n  {wanted}", done)
-            rest.pop(0)
-            COUNTS.add("lines of the screen found")
-        COUNTS.add("commands followed")
-        return done
 
     def ingot(self, *words, timeout=120):
         return run([INGOT, "--json", "--no-progress", *words], self.environment, timeout)
