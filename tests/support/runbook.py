@@ -1,9 +1,9 @@
 """Following a runbook: its commands are read out of the page, its config is the file beside the page, and what the page says that the
 screen shows is looked for on the screen.
 
-Nothing of either is rewritten but places and patience: what lies in /etc, /opt, /srv and /var lies below a folder of the test, an address
-is the one of the test's server, a probe that is to fail is asked for less long, the page's date is the one of the test. External programs
-are stand-ins on PATH (recorded_commands.py).
+Nothing of either is rewritten but places: what lies in /etc, /opt, /srv and /var lies below a folder of the test, an address is the one
+of the test's server, the page's date is the one of the test; and a probe that is to fail is asked for less long. External programs are
+stand-ins on PATH (recorded_commands.py).
 """
 
 import os
@@ -116,6 +116,12 @@ class Host(Terminal):
         self.write("/etc/ingot/ingot.toml", self.here(config))
         self.ingot("config", "validate").expect(0)
         self.ingot("init").expect(0)
+
+    def be_impatient(self, theirs, mine):
+        """For what is to fail: asked for less long than the config says."""
+        config = self.read("/etc/ingot/ingot.toml")
+        require(theirs in config, f"{theirs} is not in the config")
+        self.write("/etc/ingot/ingot.toml", config.replace(theirs, mine))
 
     def write(self, path, text):
         with open(self.path(path), "w", encoding="utf-8") as file:

@@ -42,7 +42,7 @@ class Compose(RunbookTest):
     def setUp(self):
         super().setUp()
         self.health, self.site = self.enterContext(Receiver()), self.enterContext(Receiver())
-        self.host = Host(self.folder, ["docker"], {"127.0.0.1:8001": f"127.0.0.1:{self.health.port}", 'timeout = "30s"': 'timeout = "500ms"'})
+        self.host = Host(self.folder, ["docker"], {"127.0.0.1:8001": f"127.0.0.1:{self.health.port}"})
         self.root = self.host.path(ROOT)
         self.health.answer = self.application
         self.wrong_answers = False
@@ -149,6 +149,7 @@ class Compose(RunbookTest):
     def test_an_application_that_does_not_answer(self):
         wrong = self.go_wrong()
         self.wrong_answers = True
+        self.host.be_impatient('timeout = "30s"', 'timeout = "500ms"')
         done = self.host.follow(self.wrong[0], 21)
         self.require_state(wrong, self.state(), done)
         self.host.commands.require_calls([STOP, START, STOP, START], done)

@@ -41,7 +41,6 @@ class QdrantPostgres(RunbookTest):
         port = self.postgres.port
         self.host = Host(self.folder, ["systemctl", "make"], {
             "127.0.0.1:6333": f"127.0.0.1:{self.qdrant.port}", "127.0.0.1:5432": f"127.0.0.1:{port}", "127.0.0.1:8001": f"127.0.0.1:{self.api.port}",
-            'timeout = "30s"': 'timeout = "2s"', 'timeout = "3m"': 'timeout = "500ms"',
         }, {"QDRANT_API_KEY": KEY, "SLACK_WEBHOOK": f"http://127.0.0.1:{self.slack.port}/services/s3cret",
             "OPS_DATABASE": f"postgresql://postgres@127.0.0.1:{port}/ops"})
         self.fill()
@@ -125,6 +124,7 @@ class QdrantPostgres(RunbookTest):
     def test_an_evaluation_that_fails(self):
         wrong = self.go_wrong()
         self.host.commands.fail("make eval.quick")
+        self.host.be_impatient('timeout = "3m"', 'timeout = "500ms"')
         done = self.host.follow(self.wrong[0], 21)
         self.require_state(wrong, self.state(), done)
         calls = self.host.commands.calls()
