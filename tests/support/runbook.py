@@ -11,7 +11,7 @@ import re
 import time
 import unittest
 
-from faulted_run import INGOT, SOURCE, Counts, Failed, require, run, work_folder
+from faulted_run import CI, INGOT, SOURCE, Counts, Failed, require, run, work_folder
 from recorded_commands import Commands
 
 PAGES = os.path.join(SOURCE, "docs")
@@ -177,7 +177,7 @@ class RunbookTest(unittest.TestCase):
     def setUp(self):
         missing = [what for what, there in self.needs.items() if not there]
         if missing:
-            require(os.environ.get("CI") != "true", f"no {missing}; ./dev test installs them")
+            require(not CI, f"no {missing}; ./dev test installs them")
             self.skipTest(f"no {missing} on this host; ./dev test installs them")
         self.folder = self.enterContext(work_folder("runbook", quick=True))
         self.runbook = Page("runbooks/" + self.page)

@@ -180,6 +180,11 @@ def each_row_of_the_table(counts):
                     file.write(b"rotten")
         table.require_row(host.sh(RESTORE))
         host.require_live("old")
+    with night() as host:
+        heads = [os.path.join(at, name) for at, _, names in os.walk(host.stack.repo + "/heads") for name in names]
+        os.remove(max(heads, key=os.path.getmtime))
+        table.require_row(host.sh(RESTORE))
+        host.require_live("old")
     counts["rows met"] = len(table.met)
     require(table.met == table.rows, f"rows of the page that nothing showed: {sorted(table.rows - table.met)}")
 

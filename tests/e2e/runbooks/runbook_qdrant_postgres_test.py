@@ -54,6 +54,7 @@ class QdrantPostgres(RunbookTest):
             self.postgres.sql(text)
         self.postgres.sql("SET ROLE rag; CREATE TABLE chunks (id int PRIMARY KEY, body text, deleted_at timestamptz)", "ragdb")
         self.postgres.sql(f"SET ROLE rag; INSERT INTO chunks SELECT n, 'chunk ' || n FROM generate_series(0, {POINTS - 1}) n", "ragdb")
+        self.postgres.sql("SET ROLE rag; CREATE TABLE schema_migrations (version int); INSERT INTO schema_migrations VALUES (7)", "ragdb")
         self.postgres.sql("CREATE TABLE rag_events (at timestamptz DEFAULT now(), event jsonb)", "ops")
         self.qdrant.fill()
         os.makedirs(self.host.path("/var/lib/node_exporter/x")[:-2], exist_ok=True)
