@@ -40,10 +40,16 @@ class Page:
                     found[-1][1].append(line)
         return found
 
-    def config(self):
-        """The one block of TOML that the page shows."""
-        found = re.findall(r"^```toml\n(.*?)^```$", self.text, re.M | re.S)
-        require(len(found) == 1, f"{len(found)} configs in the page")
+    def block(self, kind):
+        """The one block of that kind that the page shows."""
+        found = re.findall(rf"^```{kind}\n(.*?)^```$", self.text, re.M | re.S)
+        require(len(found) == 1, f"{len(found)} blocks of {kind} in the page")
+        return found[0]
+
+    def line(self, pattern):
+        """What the page says in a line that is no block: the one group of the pattern."""
+        found = re.findall(pattern, self.text)
+        require(len(found) == 1, f"{pattern} is {len(found)} times in the page")
         return found[0]
 
 
@@ -183,7 +189,7 @@ class RunbookTest(unittest.TestCase):
         self.runbook = Page("runbooks/" + self.page)
         with open(f"{PAGES}/runbooks/{self.page}.toml", encoding="utf-8") as file:
             self.config = file.read()
-        require(self.runbook.config() == self.config, "the page shows another config than the file beside it")
+        require(self.runbook.block("toml") == self.config, "the page shows another config than the file beside it")
         self.three = self.runbook.commands("Three commands")
         require(len(self.three) == 3, f"{len(self.three)} commands", self.three)
         self.wrong = self.runbook.commands("When it goes wrong")

@@ -105,6 +105,10 @@ class MongodbPm2(RunbookTest):
         golden = [one for one in self.host.listed() if one["golden"]]
         require(golden[0]["drilled"], "list does not say when it was drilled", golden)
         require(not self.host.commands.calls(), "a drill stopped something", done)
+        # As cron runs it: nothing said, and the address from a file.
+        self.host.write("/etc/ingot/environment", f"MONGODB_URI='{self.host.environment.pop('MONGODB_URI')}'\n")
+        done = self.host.sh(self.runbook.line(r"`0 5 1 \* \*  root  (.*?)`")).expect(0)
+        require(len(done.out.splitlines()) == 1, "cron would mail more than the result", done)
         COUNTS.add("drills")
 
     def test_processes_that_do_not_start(self):

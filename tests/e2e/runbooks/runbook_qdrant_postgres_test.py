@@ -55,7 +55,7 @@ class QdrantPostgres(RunbookTest):
         self.postgres.sql("SET ROLE rag; CREATE TABLE chunks (id int PRIMARY KEY, body text, deleted_at timestamptz)", "ragdb")
         self.postgres.sql(f"SET ROLE rag; INSERT INTO chunks SELECT n, 'chunk ' || n FROM generate_series(0, {POINTS - 1}) n", "ragdb")
         self.postgres.sql("SET ROLE rag; CREATE TABLE schema_migrations (version int); INSERT INTO schema_migrations VALUES (7)", "ragdb")
-        self.postgres.sql("CREATE TABLE rag_events (at timestamptz DEFAULT now(), event jsonb)", "ops")
+        self.postgres.sql(self.runbook.block("sql"), "ops")
         self.qdrant.fill()
         os.makedirs(self.host.path("/var/lib/node_exporter/x")[:-2], exist_ok=True)
         self.host.write(ROOT + "/VERSION", "v1.2.4\n")
@@ -113,6 +113,8 @@ class QdrantPostgres(RunbookTest):
         self.host.follow(audit)
         event = self.events()[-1]
         require(event["event"] == "restore" and event["exit"] == 0 and event["reason"] == "error rate above 5 %", "the row", event)
+        query = self.runbook.line(r"`(SELECT event.*?)`")
+        require(self.postgres.sql(query, "ops") == "restored|error rate above 5 %", "what the page's query gives", self.postgres.sql(query, "ops"))
         told = [json.loads(body)["text"] for _, path, body in self.slack.take() if path == "/services/s3cret"]
         require(len(told) == 1 and "rag" in told[0] and "error rate above 5 %" in told[0], "what Slack was told", told)
         self.require_metric('rag_rollback_total{stack="rag",reason="error rate above 5 %"} 1')

@@ -99,6 +99,8 @@ class WholeSystem(RunbookTest):
 
     def test_three_commands(self):
         point, restore, undo = self.three
+        self.host.sh(self.runbook.line(r"`(ssh db1 .*? --version)`")).expect(0)
+        self.host.commands.calls()
         before = self.state()
         inode = os.stat(self.host.path(VOLUMES + "/assistant_uploads/_data")).st_ino
         done = self.host.follow(point)
