@@ -212,12 +212,17 @@ public:
     }
 
     void run(CommandResult& result) {
-        while (!child_.ended() || output_is_awaited()) {
+        for (;;) {
+            // Asked once for each round: a child that ends right after this is woken for by its pidfd, which stays readable.
+            // Asked again in exchange(), it could be left out there, with its outputs closed already and nothing else to wake up
+            // for.
+            const bool alive = !child_.ended();
+            if (!alive && !output_is_awaited()) break;
             if (mono_now_ns() >= until_ns() || stop_asked()) end_group();
-            exchange(until_ns(), result);
+            exchange(until_ns(), alive, result);
         }
         const int64_t drain_until = mono_now_ns() + kDrainMs * 1'000'000;
-        while ((out_.get() >= 0 || err_.get() >= 0) && mono_now_ns() < drain_until) exchange(drain_until, result);
+        while ((out_.get() >= 0 || err_.get() >= 0) && mono_now_ns() < drain_until) exchange(drain_until, false, result);
         if (result.err.size() > command_.output_limit_bytes) {
             result.err.erase(0, result.err.size() - command_.output_limit_bytes);
         }
@@ -258,8 +263,8 @@ private:
         deadline_ns_ = mono_now_ns() + kTermGraceMs * 1'000'000;
     }
 
-    void exchange(int64_t end_ns, CommandResult& result) {
-        const bool alive = !child_.ended();
+    // Waits until something can be read or written, or the child ends where it is to be waited for, or that time.
+    void exchange(int64_t end_ns, bool alive, CommandResult& result) {
         std::array<pollfd, 4> fds = {{{in_.get(), POLLOUT, 0},
                                       {out_.get(), POLLIN, 0},
                                       {err_.get(), POLLIN, 0},

@@ -218,11 +218,13 @@ public:
         result_.reason = journal_.reason;
         const bool probing =
             journal_.state == RestoreState::swapped && !options_.undo && options_.services && !stack_.probes.empty();
-        progress_.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal_.restore_id,
-                                   local_time(journal_.started_ms), to_string(journal_.state),
-                                   probing                                  ? "where the probes say"
-                                   : journal_.state == RestoreState::proven ? "forward"
-                                                                            : "back"));
+        const std::string how = journal_.state == RestoreState::picked && journal_.services.owed()
+                                    ? "the old state is live, and its services are owed a start"
+                                    : fmt::format("it stopped at '{}', so it goes {}", to_string(journal_.state),
+                                                  probing                                  ? "where the probes say"
+                                                  : journal_.state == RestoreState::proven ? "forward"
+                                                                                           : "back");
+        progress_.note(fmt::format("finishing restore {} of {}: {}", journal_.restore_id, local_time(journal_.started_ms), how));
         services_.wait_for_orphans(result_.problems);
         if (probing) go_on_by_probes();
         const bool forward = journal_.state == RestoreState::proven;

@@ -211,7 +211,9 @@ private:
             if (!record_.kept_in.empty()) item("Look into what was kept, then remove that folder.");
             item("Take a new golden snapshot: `ingot snapshot --golden`.");
         } else if (record_.outcome == "rollback_incomplete") {
-            item("Do what is named above before anything writes to the stack, then `ingot restore --undo`.");
+            // The hint says which of the two it is: what was proven goes forward.
+            item(fmt::format("Do what is named above before anything writes to the stack{}.",
+                             record_.hint.empty() ? ", then `ingot restore --undo`" : ""));
         } else if (record_.outcome == "rolled_back" || record_.outcome == "failed") {
             item("Mend the cause of the failure named in the summary.");
             item("Restore again, this snapshot or an older one: `ingot list --golden`.");

@@ -7,7 +7,6 @@ Called by ctest with the program's path, the build folder and the source folder.
 """
 
 import contextlib
-import http.server
 import json
 import os
 import re
@@ -15,12 +14,12 @@ import socket
 import sqlite3
 import stat
 import sys
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from faulted_run import FAULTED, INGOT, main, require, run, work_folder
+from http_receiver import Receiver
 
 SECRETS = ["hook-s3cret", "ping-s3cret", "env-s3cret", "url-s3cret"]
 LIMIT_S = 5  # of a notification
@@ -73,55 +72,6 @@ on = ["failure", "restore", "snapshot"]
 [metrics]
 textfile = "{base}/metrics/ingot.prom"
 '''
-
-
-class Receiver:
-    """A webhook and a healthchecks server: what it was sent, in order. `status` is what it answers, `hang_s` how late."""
-
-    def __init__(self):
-        self.seen, self.status, self.hang_s = [], 200, 0
-        self.over = threading.Event()
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-                receiver.seen.append((self.command, self.path, body))
-                if receiver.hang_s and receiver.over.wait(receiver.hang_s):
-                    return
-                with contextlib.suppress(OSError):
-                    self.send_response(receiver.status)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-
-            do_GET = do_POST = answer
-
-            def log_message(self, *_):
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                pass  # a client that gave up
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def take(self):
-        seen, self.seen = self.seen, []
-        return seen
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
 
 
 class Scene:

@@ -99,6 +99,18 @@ TEST(Report, OfARestoreThatWasTakenBackSaysWhatIsLiveAndWhy) {
     EXPECT_FALSE(holds(text, "## What was lost"));
 }
 
+TEST(Report, OfOneThatNeedsAPersonDoesNotSayTheOppositeOfTheHint) {
+    AuditRecord record = sample();
+    record.outcome = "rollback_incomplete";
+    record.exit = 22;
+    record.hint = "run it by hand: make traffic.100; then `ingot restore --resume`, which runs it again";
+    const std::string text = incident_report(record, nullptr);
+    EXPECT_TRUE(holds(text, "ingot restore --resume") && !holds(text, "--undo")) << text;
+    EXPECT_TRUE(holds(text, "- [ ] Do what is named above before anything writes to the stack.\n")) << text;
+    record.hint.clear();
+    EXPECT_TRUE(holds(incident_report(record, nullptr), "then `ingot restore --undo`.\n"));
+}
+
 TEST(Report, TheManifestFillsInWhatARecoveryDidNotKnow) {
     AuditRecord record = sample();
     record.snapshot_moment_ms = 0;
