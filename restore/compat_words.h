@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-namespace ingot {
+#include "drivers/driver.h"
 
-enum class Verdict : uint8_t { fine, warning, refused };  // from best to worst
+namespace ingot {
 
 const char* to_string(Verdict verdict);
 
