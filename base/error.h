@@ -25,6 +25,7 @@ enum class Code {
     tampered,             // exit 25: older or other than last seen
     rolled_back,          // exit 21: restore rolled back, the old state is live
     rollback_incomplete,  // exit 22: manual action, named
+    incompatible,         // exit 23: what would be restored does not go with what is there
     interrupted,          // exit 130
 };
 

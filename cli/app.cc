@@ -36,6 +36,7 @@ const std::map<std::string, CommandFunction> kCommands = {
     {"restore", cmd_restore},
     {"rollback", cmd_rollback},
     {"undo", cmd_undo},
+    {"compat", cmd_compat},
     {"drill", cmd_drill},
     {"guard", cmd_guard},
     {"audit", cmd_audit},

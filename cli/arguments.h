@@ -67,11 +67,18 @@ struct RestoreArguments {
     bool undo = false;
     bool no_services = false;
     bool no_safety = false;
+    bool allow_incompatible = false;  // what the matrix refuses
     bool yes = false;
+};
+
+struct CompatArguments {
+    std::string which;
+    std::vector<std::string> only;
 };
 
 struct RollbackArguments {
     std::string reason;  // of guard, too
+    bool allow_incompatible = false;
 };
 
 struct UndoArguments {
@@ -79,6 +86,7 @@ struct UndoArguments {
     std::vector<std::string> only;
     bool dry_run = false;
     bool no_safety = false;
+    bool allow_incompatible = false;
     bool yes = false;
 };
 
@@ -125,6 +133,7 @@ struct Arguments {
     VerifyArguments verify;
     PromoteArguments promote;
     RestoreArguments restore;
+    CompatArguments compat;
     RollbackArguments rollback;
     UndoArguments undo;
     DrillArguments drill;

@@ -2,6 +2,8 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/compat_check.h"
+#include "cli/damage_advice.h"
 #include "cli/exit_code.h"
 #include "cli/keep_old.h"
 #include "cli/paths.h"
@@ -116,6 +118,20 @@ int finish_unfinished(Invocation& run) {
     return kExitDone;
 }
 
+// An engine that rejects bytes that are all there stays the engine's word.
+template <class Restoring>
+RestoreResult telling_where_damage_is(Invocation& run, Repository& repository, const Snapshot& snapshot,
+                                      const std::vector<std::string>& only, const Restoring& restoring) {
+    try {
+        return restoring();
+    } catch (const Error& error) {
+        if (error.code() != Code::damaged) throw;
+        const DamageAdvice advice = advise(run, repository, snapshot, only);
+        if (advice.where.empty()) throw;
+        throw Error(error.code(), fmt::format("{}; damaged are {}", error.what(), advice.where), advice.hint);
+    }
+}
+
 void say_choice(Output& out, const Picked& picked) {
     const Snapshot& snapshot = picked.snapshot;
     std::string mark = snapshot.golden() ? ", golden" : snapshot.complete() ? "" : ", PARTIAL";
@@ -150,6 +166,7 @@ void restore_snapshot(Invocation& run, Repository& repository, const RestoreArgu
                         fmt::format("ingot show {}", picked.snapshot.short_id()));
         }
     }
+    if (live) check_before_restore(run, repository, picked.snapshot, arguments.only, arguments.allow_incompatible);
     if (live && !arguments.dry_run && !arguments.yes && can_ask() &&
         !ask_yes(fmt::format("put the live stack {} back to that moment?", run.stack().name))) {
         throw Error(Code::failed, "not restored: you did not say yes", "--yes does not ask; --dry-run shows what would change");
@@ -165,8 +182,10 @@ void restore_snapshot(Invocation& run, Repository& repository, const RestoreArgu
     if (!arguments.keep_replaced.empty()) options.keep_replaced = absolute_path(arguments.keep_replaced);
     // Where there is a config it says what is live, which --to never touches.
     const bool live_known = live || run.settings().config.has_value();
-    const RestoreResult result = live_known ? restore(repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
-                                            : restore_to_folder(repository, picked.snapshot, run.fs, options, run.progress);
+    const RestoreResult result = telling_where_damage_is(run, repository, picked.snapshot, arguments.only, [&] {
+        return live_known ? restore(repository, picked.snapshot, run.stack(), run.fs, options, run.progress)
+                          : restore_to_folder(repository, picked.snapshot, run.fs, options, run.progress);
+    });
     audit.ended(result);
     run.progress.clear();
     show_changes(run.out, result);
@@ -198,6 +217,7 @@ int cmd_rollback(Invocation& run) {
     }
     RestoreArguments arguments;
     arguments.which = "golden";
+    arguments.allow_incompatible = run.arguments.rollback.allow_incompatible;
     arguments.yes = true;
     return restore_picked(run, arguments);
 }

@@ -100,6 +100,7 @@ int cmd_undo(Invocation& run) {
     restore.dry_run = arguments.dry_run;
     restore.yes = arguments.yes;
     restore.no_safety = arguments.no_safety;
+    restore.allow_incompatible = arguments.allow_incompatible;
     restore_snapshot(run, *repository, restore, {safety, {}}, "undo of restore " + restore_of(safety));
     return kExitDone;
 }

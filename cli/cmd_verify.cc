@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/damage_advice.h"
 #include "cli/exit_code.h"
 #include "cli/pending.h"
 #include "cli/pick.h"
@@ -76,6 +77,8 @@ int cmd_verify(Invocation& run) {
         recorded = chosen;
     }
     note_verify(run.event, recorded, report, exit);
+    DamageAdvice advice;
+    if (exit == kExitDamaged && chosen.size() == 1) advice = advise(run, *repository, *chosen[0], {});
     std::vector<Attestation> attestations;
     for (const Snapshot* snapshot : recorded) attestations.push_back(verified_attestation(*snapshot, report));
     if (!attestations.empty()) {
@@ -99,6 +102,8 @@ int cmd_verify(Invocation& run) {
         run.out.note(
             "what is damaged is named above; `ingot check` looks at the repository's structure, and other snapshots may be "
             "whole");
+        if (!advice.where.empty()) run.out.warn(fmt::format("damaged are {}", advice.where));
+        if (!advice.hint.empty()) run.out.hint(advice.hint);
     }
     JsonObject object("summary");
     std::vector<std::string> ids;

@@ -93,6 +93,8 @@ void add_proving(CLI::App& app, Arguments& arguments, RawValues& raw) {
     check->add_flag("--quick", arguments.check.quick, "Do not read the packs' directories");
 }
 
+constexpr const char* kAllowIncompatible = "Also where the compatibility matrix refuses it";
+
 void add_restoring(CLI::App& app, Arguments& arguments) {
     CLI::App* restore =
         command(app, "restore", "Put the stack back, all of it or none", "ingot restore --at \"2026-11-19 08:00\" --dry-run");
@@ -110,12 +112,15 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
     restore->add_flag("--undo", values.undo, "Take back a restore that was cut short");
     restore->add_flag("--no-services", values.no_services, "With --resume or --undo: leave the services to be started later");
     restore->add_flag("--no-safety", values.no_safety, "Delete what was replaced without a safety snapshot: no `ingot undo`");
+    restore->add_flag("--allow-incompatible", values.allow_incompatible, kAllowIncompatible);
     restore->add_flag("-y,--yes", values.yes, "Do not ask");
     add_text(restore, "--stack", arguments.stack, "Only snapshots of this stack", "NAME");
 
     CLI::App* rollback = command(app, "rollback", "Put the newest golden snapshot back, with all hooks and no questions",
                                  "ingot rollback --reason \"error rate above 5 %\"");
     add_text(rollback, "--reason", arguments.rollback.reason, "Why; kept with the restore", "TEXT");
+
+    rollback->add_flag("--allow-incompatible", arguments.rollback.allow_incompatible, kAllowIncompatible);
 
     CLI::App* undo = command(app, "undo", "Take a finished restore back, from its safety snapshot", "ingot undo --dry-run");
     add_text(undo, "RESTORE", arguments.undo.restore, "The id of a restore, or of its safety snapshot; default: the last restore",
@@ -126,7 +131,17 @@ void add_restoring(CLI::App& app, Arguments& arguments) {
         ->type_name("SOURCES");
     undo->add_flag("-n,--dry-run", arguments.undo.dry_run, "Print what would change, and change nothing");
     undo->add_flag("--no-safety", arguments.undo.no_safety, "Delete what is replaced: this undo cannot be undone");
+    undo->add_flag("--allow-incompatible", arguments.undo.allow_incompatible, kAllowIncompatible);
     undo->add_flag("-y,--yes", arguments.undo.yes, "Do not ask");
+
+    CLI::App* compat = command(app, "compat", "Say whether a snapshot goes with what is there: versions, engines, secrets",
+                               "ingot compat latest --only db");
+    add_text(compat, "WHICH", arguments.compat.which, "golden (default), latest, latest~N or the first digits of an id", "");
+    compat->add_option("--only", arguments.compat.only, "As if only these sources were restored, with commas")
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->type_name("SOURCES");
+    add_text(compat, "--stack", arguments.stack, "Only snapshots of this stack", "NAME");
 
     CLI::App* drill =
         command(app, "drill", "Restore a snapshot to scratch, open and check everything, and record it", "ingot drill latest");

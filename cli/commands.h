@@ -19,6 +19,7 @@ int cmd_check(Invocation& run);
 int cmd_restore(Invocation& run);
 int cmd_rollback(Invocation& run);
 int cmd_undo(Invocation& run);
+int cmd_compat(Invocation& run);
 int cmd_drill(Invocation& run);
 int cmd_guard(Invocation& run);
 int cmd_audit(Invocation& run);

@@ -73,6 +73,7 @@ Stack make_stack(const Config& config, const std::string& state_dir) {
     stack.tries = config.tries;
     stack.golden_max_age_ms = config.golden_max_age_ms;
     stack.invariants = config.invariants;
+    stack.compatibility = config.compatibility;
     stack.services = config.services;
     stack.source_hooks = config.source_hooks;
     stack.probes = config.probes;

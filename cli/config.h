@@ -48,6 +48,7 @@ struct Config {
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::vector<ConfigSource> sources;
     std::vector<InvariantSpec> invariants;
+    CompatibilitySpec compatibility;
     ServicesSpec services;
     std::map<std::string, SourceHooks> source_hooks;
     std::vector<ProbeSpec> probes;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/config_compatibility.h"
 #include "cli/config_invariants.h"
 #include "cli/config_notify.h"
 #include "cli/config_probes.h"
@@ -16,10 +17,11 @@
 
 namespace ingot {
 
-static constexpr std::array<std::string_view, 10> kTables = {"repository", "stack",  "barrier", "sources", "invariants",
-                                                             "services",   "probes", "notify",  "metrics", "state"};
+static constexpr std::array<std::string_view, 11> kTables = {"repository", "stack",    "barrier", "sources",
+                                                             "invariants", "services", "probes",  "compatibility",
+                                                             "notify",     "metrics",  "state"};
 // Silence about these would promise what this version does not do.
-static constexpr std::array<std::string_view, 2> kLaterTables = {"compatibility", "retention"};
+static constexpr std::array<std::string_view, 1> kLaterTables = {"retention"};
 
 static bool is_later_table(std::string_view name) {
     return std::find(kLaterTables.begin(), kLaterTables.end(), name) != kLaterTables.end();
@@ -38,6 +40,7 @@ public:
         stack();
         barrier();
         check_sources(config_, mistakes_);
+        check_compatibility(config_, mistakes_);  // adds facts, which invariants may name
         check_invariants(config_, mistakes_);
         check_services(config_, mistakes_);
         check_probes(config_, mistakes_);

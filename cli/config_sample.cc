@@ -93,6 +93,11 @@ constexpr const char* kTail =
 # http = "http://127.0.0.1:8001/health"     # or: tcp = "127.0.0.1:6333"; command = "make eval.quick"
 # timeout = "30s"
 
+# What goes together; a restore that would not is refused. A Markdown table with columns such as App, Schema, Status.
+# [compatibility]
+# matrix = "ops/compat/matrix.md"
+# schema = { source = "db", sql = "SELECT max(version) FROM schema_migrations" }   # or: { command = "..." }
+
 # Who is told. A webhook that does not answer delays nothing for longer than five seconds, and fails nothing.
 # [notify]
 # webhook_env = "SLACK_WEBHOOK"         # the environment variable, or systemd credential, that holds the url

@@ -24,6 +24,8 @@ int exit_code(Code code) {
             return kExitRolledBack;
         case Code::rollback_incomplete:
             return kExitRollbackIncomplete;
+        case Code::incompatible:
+            return kExitIncompatible;
         case Code::interrupted:
             return kExitInterrupted;
     }
@@ -54,6 +56,8 @@ std::string_view code_name(Code code) {
             return "rolled_back";
         case Code::rollback_incomplete:
             return "rollback_incomplete";
+        case Code::incompatible:
+            return "incompatible";
         case Code::interrupted:
             return "interrupted";
     }

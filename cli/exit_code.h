@@ -18,6 +18,7 @@ inline constexpr int kExitWrongKey = 12;
 inline constexpr int kExitDamaged = 20;
 inline constexpr int kExitRolledBack = 21;
 inline constexpr int kExitRollbackIncomplete = 22;
+inline constexpr int kExitIncompatible = 23;  // a restore that was refused
 inline constexpr int kExitTampered = 25;
 inline constexpr int kExitInterrupted = 130;
 

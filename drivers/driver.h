@@ -30,6 +30,7 @@
 #include "base/error.h"
 #include "base/filesystem.h"
 #include "base/progress.h"
+#include "base/secret.h"
 #include "base/stream.h"
 #include "drivers/entry.h"
 
@@ -38,6 +39,13 @@ namespace ingot {
 // A fact recorded at a pin: "chunks" = 4312, "journal_mode" = "wal". Facts are part of the evidence, never secret.
 using Fact = std::variant<int64_t, double, std::string>;
 using Facts = std::map<std::string, Fact>;
+
+// Empty where there is no such fact, or it is a number.
+inline std::string text_fact(const Facts& facts, const std::string& name) {
+    const auto found = facts.find(name);
+    const auto* text = found == facts.end() ? nullptr : std::get_if<std::string>(&found->second);
+    return text == nullptr ? std::string() : *text;
+}
 
 // What the config says of one source.
 struct SourceSpec {
@@ -144,6 +152,24 @@ struct TargetSpec {
     int64_t deadline_ms = 60'000;  // how long to wait for locks of the engine
 };
 
+enum class Verdict : uint8_t { fine, warning, refused };  // from best to worst
+
+// The engine that a snapshot was taken of beside the live one: can the live one take what the snapshot holds?
+struct EngineMatch {
+    Verdict verdict = Verdict::fine;
+    std::string then;  // what decides of it, as its engine says it: a version, a kind; empty: the snapshot does not record it
+    std::string now;
+    std::string why;  // where it is not fine
+    std::string hint;
+};
+
+// A value that the source holds live and that nobody may see. What is kept of it is a keyed fingerprint.
+struct LiveSecret {
+    std::string place;  // listing path
+    std::string key;
+    Secret value;
+};
+
 class Driver {
 public:
     virtual ~Driver() = default;
@@ -194,6 +220,18 @@ public:
         (void)question;
         throw Error(Code::usage, "source " + spec_.name + " has no engine that could be asked", "probe it with a command");
     }
+
+    // Would the live engine take a snapshot whose pin had these facts? One cheap question, before anything is touched; what the
+    // engine refuses later is refused here, with the same words. Nothing where no engine's version matters. Throws Error{failed}
+    // where the engine does not answer.
+    virtual std::optional<EngineMatch> match_engine(const Facts& then) {
+        (void)then;
+        return std::nullopt;
+    }
+
+    // What the source holds that must go together with other sources' data: keys and passwords by their names. Those of places
+    // that are not there are left out. Throws Error{source}.
+    virtual std::vector<LiveSecret> secrets() { return {}; }
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
     virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {

@@ -27,6 +27,24 @@ void require_regular(const std::string& live, const struct stat& st) {
 // A declared file that is gone is named by the pin; its siblings count all the same.
 bool there(const SourceRoot& root) { return real_filesystem().exists(root.live_path); }
 
+// Of one moment, or Error{source}.
+std::string contents(const std::string& live) {
+    auto file = std::make_unique<SourceFile>(-1, live, live);
+    const PinnedStat stat = pinned_stat(file->stat());
+    FileStream::Opened opened{.live_path = live,
+                              .shown = live,
+                              .length = std::min(stat.size, kCountedBytes),
+                              .growing = false,
+                              .stat = stat,
+                              .skip_holes = false};
+    std::string out(opened.length, '\0');
+    FileStream stream(std::move(file), opened, [] {});
+    for (size_t done = 0; done < out.size();) {
+        done += stream.read({reinterpret_cast<uint8_t*>(out.data()) + done, out.size() - done});
+    }
+    return out;
+}
+
 class EnvPin : public TreePin {
 public:
     using TreePin::TreePin;
@@ -47,24 +65,6 @@ public:
         }
         out["keys"] = all;
         out["files"] = files;
-        return out;
-    }
-
-private:
-    static std::string contents(const std::string& live) {
-        auto file = std::make_unique<SourceFile>(-1, live, live);
-        const PinnedStat stat = pinned_stat(file->stat());
-        FileStream::Opened opened{.live_path = live,
-                                  .shown = live,
-                                  .length = std::min(stat.size, kCountedBytes),
-                                  .growing = false,
-                                  .stat = stat,
-                                  .skip_holes = false};
-        std::string out(opened.length, '\0');
-        FileStream stream(std::move(file), opened, [] {});
-        for (size_t done = 0; done < out.size();) {
-            done += stream.read({reinterpret_cast<uint8_t*>(out.data()) + done, out.size() - done});
-        }
         return out;
     }
 };
@@ -92,6 +92,22 @@ Facts EnvDriver::open_artifact(const std::string& dir) {
         all += keys;
     }
     out["keys"] = all;
+    return out;
+}
+
+std::vector<LiveSecret> EnvDriver::secrets() {
+    std::vector<LiveSecret> out;
+    for (const SourceRoot& root : rules().roots) {
+        if (!there(root)) continue;
+        SourceFile file(-1, root.live_path, root.live_path);
+        require_regular(root.live_path, file.stat());
+        std::string text = contents(root.live_path);
+        for (auto& [key, value] : parse_env(view_of(text))) {
+            out.push_back({root.listing_path, key, Secret::copy_of(std::string_view(value))});
+            wipe({reinterpret_cast<uint8_t*>(value.data()), value.size()});
+        }
+        wipe({reinterpret_cast<uint8_t*>(text.data()), text.size()});
+    }
     return out;
 }
 

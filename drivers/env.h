@@ -17,6 +17,8 @@ public:
     std::unique_ptr<Pin> pin() override;
     // Parses every file.
     Facts open_artifact(const std::string& dir) override;
+    // Every value of every file: which of them must go together with other data nobody can tell by its name alone.
+    std::vector<LiveSecret> secrets() override;
     bool artifact_needs_files() const override { return true; }
 };
 

@@ -146,4 +146,16 @@ Facts FaissDriver::open_artifact(const std::string& dir) {
     return out;
 }
 
+std::optional<EngineMatch> FaissDriver::match_engine(const Facts& then) {
+    EngineMatch out{
+        .verdict = Verdict::fine, .then = text_fact(then, "type"), .now = "FAISS " + faiss_version(), .why = {}, .hint = {}};
+    if (faiss_knows(out.then)) return out;
+    out.verdict = Verdict::warning;
+    out.why = fmt::format("the index is of a kind that {} does not know ({}): it is put back without being opened by its engine",
+                          out.now, out.then);
+    out.hint =
+        "see that the application's own FAISS reads it: `probes` of the config, or `ingot restore ID --only SOURCE --to DIR`";
+    return out;
+}
+
 }  // namespace ingot

@@ -27,6 +27,9 @@ public:
     // The structure, links included; then FAISS. Facts: as of the pin, and `opened_by`.
     Facts open_artifact(const std::string& dir) override;
 
+    // The kind of the index, and the FAISS that would open it.
+    std::optional<EngineMatch> match_engine(const Facts& then) override;
+
 private:
     const std::vector<SourceRoot>& lists() const;
 

@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -16,6 +18,8 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <string_view>
+#include <tuple>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -179,6 +183,22 @@ std::optional<FaissOpened> open_with_faiss(const FaissOpen& what) {
 }
 
 std::string faiss_version() { return fmt::format("{}.{}.{}", FAISS_VERSION_MAJOR, FAISS_VERSION_MINOR, FAISS_VERSION_PATCH); }
+
+bool faiss_knows(const std::string& type) {
+    struct Later {
+        std::string_view name;
+        int major, minor, patch;
+    };
+    // The names of drivers/faiss_*.cc for letters that came after 1.7.3, the oldest FAISS that is built with, and their release.
+    static constexpr std::array<Later, 3> kLater = {
+        {{"IndependentQuantizer", 1, 7, 4}, {"Cagra", 1, 8, 0}, {"RaBitQ", 1, 11, 0}}};
+    if (type.find('?') != std::string::npos) return false;  // letters that the parser, which is newer, does not know
+    return std::none_of(kLater.begin(), kLater.end(), [&](const Later& later) {
+        return type.find(later.name) != std::string::npos &&
+               std::tuple(FAISS_VERSION_MAJOR, FAISS_VERSION_MINOR, FAISS_VERSION_PATCH) <
+                   std::tuple(later.major, later.minor, later.patch);
+    });
+}
 
 std::optional<int> run_faiss_child(int argc, char** argv) {
     if (argc != 5 || argv[1] != kArgument) return std::nullopt;

@@ -35,6 +35,9 @@ std::optional<FaissOpened> open_with_faiss(const FaissOpen& what);
 // The version of FAISS in this program: "1.7.3".
 std::string faiss_version();
 
+// May this FAISS know an index of that kind, as the fact `type` names it? False for kinds that came later.
+bool faiss_knows(const std::string& type);
+
 // The exit status where the arguments ask for the child; else nothing.
 std::optional<int> run_faiss_child(int argc, char** argv);
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "drivers/mongodb_files.h"
+#include "drivers/mongodb_load.h"
 #include "drivers/mongodb_pin.h"
 #include "drivers/mongodb_scope.h"
 #include "drivers/mongodb_target.h"
@@ -48,6 +49,13 @@ Fact MongoDriver::ask_live(const std::string& question) {
     const MongoSettings::Count count = mongo_count(question, Code::failed);
     MongoConnection connection(settings_, Code::failed);
     return mongo_count_of(connection, settings_, count, "the question", false);
+}
+
+std::optional<EngineMatch> MongoDriver::match_engine(const Facts& then) {
+    MongoConnection connection(settings_, Code::failed);
+    EngineMatch out = match_mongo_versions(text_fact(then, "server_version"), connection.server().version);
+    if (!out.why.empty()) out.why = connection.error(out.why).what();
+    return out;
 }
 
 std::unique_ptr<EngineTarget> MongoDriver::engine_target(const TargetSpec& target) {

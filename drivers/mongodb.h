@@ -29,6 +29,7 @@ public:
     Facts open_artifact(const std::string& dir) override;
     // "COLLECTION", "DATABASE/COLLECTION", with a filter in JSON after a blank: how many documents match.
     Fact ask_live(const std::string& question) override;
+    std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

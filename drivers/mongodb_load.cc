@@ -73,13 +73,19 @@ void require_room_for_name(const MongoConnection& connection, const std::string&
         "restore to a folder (`--to DIR`) and load it by hand");
 }
 
+EngineMatch match_mongo_versions(const std::string& recorded, const std::string& live) {
+    EngineMatch out{.verdict = Verdict::fine, .then = recorded, .now = live, .why = {}, .hint = {}};
+    if (std::strtoll(live.c_str(), nullptr, 10) >= std::strtoll(recorded.c_str(), nullptr, 10)) return out;
+    out.verdict = Verdict::refused;
+    out.why =
+        fmt::format("it is of version {}, and the snapshot is of a server of version {}", printable(live), printable(recorded));
+    out.hint = "restore into a server that is at least as new";
+    return out;
+}
+
 void require_mongo_loadable(MongoConnection& connection, const MongoArtifact& artifact, const std::string& restore_id) {
-    const int64_t taken_of = std::strtoll(artifact.version.c_str(), nullptr, 10);
-    if (connection.server().major < taken_of) {
-        throw connection.error(fmt::format("it is of version {}, and the snapshot is of a server of version {}",
-                                           printable(connection.server().version), printable(artifact.version)),
-                               "restore into a server that is at least as new");
-    }
+    const EngineMatch match = match_mongo_versions(artifact.version, connection.server().version);
+    if (match.verdict == Verdict::refused) throw connection.error(match.why, match.hint).as(Code::incompatible);
     for (const MongoArtifact::Collection& one : artifact.collections)
         require_room_for_name(connection, one.database, one.name, restore_id);
 }

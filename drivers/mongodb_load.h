@@ -14,7 +14,10 @@ namespace ingot {
 
 // May it be written to, and by this user: no router, a primary, and the rights that a restore needs in these databases.
 void require_mongo_writable(MongoConnection& connection, const std::vector<std::string>& databases, bool validators);
-// The server is no older than the one the snapshot is of, and every name has room for its suffix.
+// A server takes what one of its major version, or of an older one, held.
+EngineMatch match_mongo_versions(const std::string& recorded, const std::string& live);
+
+// The server is no older than the one the snapshot is of (Error{incompatible}), and every name has room for its suffix.
 void require_mongo_loadable(MongoConnection& connection, const MongoArtifact& artifact, const std::string& restore_id);
 // Throws where `name` would be too long beside the live one.
 void require_room_for_name(const MongoConnection& connection, const std::string& database, const std::string& name,

@@ -6,6 +6,7 @@
 #include "drivers/command_facts.h"
 #include "drivers/postgres_archive.h"
 #include "drivers/postgres_database.h"
+#include "drivers/postgres_load.h"
 #include "drivers/postgres_pin.h"
 #include "drivers/postgres_target.h"
 #include "drivers/source_paths.h"
@@ -76,6 +77,13 @@ Fact PostgresDriver::ask_live(const std::string& question) {
     PgConnection session(settings_.address(Code::failed), Code::failed);
     session.execute("BEGIN READ ONLY");
     return fact_from(session.value(question));
+}
+
+std::optional<EngineMatch> PostgresDriver::match_engine(const Facts& then) {
+    // The database itself may be gone: that is why it is restored.
+    PgConnection session(settings_.address(Code::failed).with_database(settings_.maintenance_database), Code::failed);
+    return match_pg_versions(text_fact(then, "server_version"), session.value("SELECT current_setting('server_version')"),
+                             settings_);
 }
 
 std::unique_ptr<EngineTarget> PostgresDriver::engine_target(const TargetSpec& target) {

@@ -31,6 +31,7 @@ public:
     Facts open_artifact(const std::string& dir) override;
     // One SELECT of one value, in a transaction that cannot write.
     Fact ask_live(const std::string& question) override;
+    std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -43,15 +43,29 @@ void require_room(PgConnection& session, const PgSettings& settings, int64_t byt
                 "make room there, or say restore_mode = \"in_place\" in the config, which needs less and locks more");
 }
 
+EngineMatch match_pg_versions(const std::string& recorded, const std::string& live, const PgSettings& settings) {
+    EngineMatch out{.verdict = Verdict::fine, .then = recorded, .now = live, .why = {}, .hint = {}};
+    // "15.8 (Debian 15.8-1.pgdg120+1)" -> 15; 0 where it is not known
+    const long from = std::strtol(recorded.c_str(), nullptr, 10), server = std::strtol(live.c_str(), nullptr, 10);
+    if (from > server) {
+        out.verdict = Verdict::refused;
+        out.why = fmt::format("{}: the snapshot is of a server of version {}, and this one is of version {}", settings.source,
+                              from, server);
+        out.hint = fmt::format("restore it into a server of version {} or newer", from);
+    } else if (from != 0 && from < server) {
+        out.verdict = Verdict::warning;
+        out.why = fmt::format("{}: the snapshot is of a server of version {}, and this one is newer, {}: pg_restore takes it",
+                              settings.source, from, server);
+        out.hint = "look at extensions and collations afterwards, and run ANALYZE";
+    }
+    return out;
+}
+
 void require_loadable(PgConnection& session, const PgSettings& settings, const PgStaged& staged) {
     const int server = session.server_version() / 10000, dumped = pg_major_of(staged.dumped_by);
     const int from = static_cast<int>(staged.database.server_version / 10000);
-    if (from > server) {
-        throw Error(Code::failed,
-                    fmt::format("{}: the snapshot is of a server of version {}, and this one is of version {}", settings.source,
-                                from, server),
-                    fmt::format("restore it into a server of version {} or newer", from));
-    }
+    const EngineMatch match = match_pg_versions(std::to_string(from), std::to_string(server), settings);
+    if (match.verdict == Verdict::refused) throw Error(Code::incompatible, match.why, match.hint);
     const PgTools tools(settings, server, Code::failed);
     if (tools.major() < dumped) {
         throw Error(Code::failed,

@@ -22,7 +22,10 @@ struct PgStaged {
     std::string dumped_by;
 };
 
-// Is this server able to take it? Its version, extensions, roles, and room for a second copy where that can be known.
+// A server takes a dump of its major version, or of an older one. Versions as servers say them, or the major alone.
+EngineMatch match_pg_versions(const std::string& recorded, const std::string& live, const PgSettings& settings);
+
+// Is this server able to take it? Its version (Error{incompatible}), extensions, and roles.
 void require_loadable(PgConnection& session, const PgSettings& settings, const PgStaged& staged);
 
 // Room for `bytes` more where the server's files are files of this machine; nothing is said where they are not.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "drivers/qdrant_load.h"
 #include "drivers/qdrant_pin.h"
 #include "drivers/qdrant_record.h"
 #include "drivers/qdrant_target.h"
@@ -59,6 +60,10 @@ Facts QdrantDriver::open_artifact(const std::string& dir) {
 Fact QdrantDriver::ask_live(const std::string& question) {
     const auto [collection, filter] = qdrant_fact(question);
     return static_cast<int64_t>(QdrantApi(settings_, Code::failed).count(collection, filter));
+}
+
+std::optional<EngineMatch> QdrantDriver::match_engine(const Facts& then) {
+    return match_qdrant_versions(text_fact(then, "version"), QdrantApi(settings_, Code::failed).version(), settings_);
 }
 
 std::unique_ptr<EngineTarget> QdrantDriver::engine_target(const TargetSpec& target) {

@@ -25,6 +25,7 @@ public:
     Facts open_artifact(const std::string& dir) override;
     // "COLLECTION" or "COLLECTION {filter}": how many points there are, or match.
     Fact ask_live(const std::string& question) override;
+    std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -57,13 +57,29 @@ void wait_until_green(QdrantApi& api, const QdrantLoad& load, const std::string&
 
 }  // namespace
 
-void require_qdrant_version(const std::string& recorded, const std::string& live, const QdrantSettings& settings) {
+EngineMatch match_qdrant_versions(const std::string& recorded, const std::string& live, const QdrantSettings& settings) {
+    EngineMatch out{.verdict = Verdict::fine, .then = recorded, .now = live, .why = {}, .hint = {}};
+    if (recorded.empty()) return out;
     // "1.19.0" -> "1.19"
     const auto minor = [](const std::string& version) { return version.substr(0, version.find('.', version.find('.') + 1)); };
-    if (minor(recorded) == minor(live)) return;
-    throw Error(Code::failed,
-                fmt::format("{}: the snapshot is of Qdrant {}, and the server is {}", settings.shown(), recorded, live),
-                fmt::format("Qdrant loads snapshots of its own minor version only: run Qdrant {}", minor(recorded)));
+    const auto patch = [](const std::string& version) {
+        return std::strtol(version.c_str() + version.find_last_of('.') + 1, nullptr, 10);
+    };
+    if (minor(recorded) != minor(live)) {
+        out.verdict = Verdict::refused;
+        out.why = fmt::format("{}: the snapshot is of Qdrant {}, and the server is {}", settings.shown(), recorded, live);
+        out.hint = fmt::format("Qdrant loads snapshots of its own minor version only: run Qdrant {}", minor(recorded));
+    } else if (patch(live) < patch(recorded)) {
+        out.verdict = Verdict::warning;
+        out.why = fmt::format("{}: the snapshot is of Qdrant {}, and the server is older, {}", settings.shown(), recorded, live);
+        out.hint = fmt::format("Qdrant promises only that the same or a newer patch loads it: run Qdrant {} or newer", recorded);
+    }
+    return out;
+}
+
+void require_qdrant_version(const std::string& recorded, const std::string& live, const QdrantSettings& settings) {
+    const EngineMatch match = match_qdrant_versions(recorded, live, settings);
+    if (match.verdict == Verdict::refused) throw Error(Code::incompatible, match.why, match.hint);
 }
 
 void load_qdrant_collection(QdrantApi& api, const QdrantLoad& load, const QdrantCollection& collection, const std::string& name) {

@@ -19,7 +19,9 @@ struct QdrantLoad {
     std::function<std::string(const std::string& listing_path)> path_of;
 };
 
-// Throws where a collection of that version cannot be loaded into a server of this one: only the same minor version can.
+// Only a server of the same minor version loads a collection; a newer patch is promised to, an older one is not.
+EngineMatch match_qdrant_versions(const std::string& recorded, const std::string& live, const QdrantSettings& settings);
+// Throws Error{incompatible} where that is refused.
 void require_qdrant_version(const std::string& recorded, const std::string& live, const QdrantSettings& settings);
 
 // `name` is made anew: what is there of that name is removed. On an error nothing of it stays, unless the server is gone.

@@ -11,6 +11,7 @@
 #include "drivers/redis_dump.h"
 #include "drivers/redis_facts.h"
 #include "drivers/redis_files.h"
+#include "drivers/redis_server.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
 
@@ -248,6 +249,20 @@ Facts RedisDriver::open_artifact(const std::string& dir) {
     const std::string aux = path_in_artifact(dir, root_ + "/aux");
     if (real_filesystem().exists(aux)) decode_rdb_aux(read_file(real_filesystem(), aux, 16 << 20));
     return counter.facts(read);
+}
+
+std::optional<EngineMatch> RedisDriver::match_engine(const Facts& then) {
+    RedisConnection server(settings_, Code::failed);
+    const auto recorded = then.find("rdb_version");
+    const auto* version = recorded == then.end() ? nullptr : std::get_if<int64_t>(&recorded->second);
+    EngineMatch out = match_rdb_versions(version == nullptr ? 0 : *version, redis_rdb_version(server));
+    if (!out.why.empty()) out.why = server.error(out.why).what();
+    const auto info = server.info("server");
+    const auto live = info.contains("valkey_version") ? info.find("valkey_version") : info.find("redis_version");
+    if (live != info.end()) out.now = fmt::format("{} ({})", live->second, out.now);
+    if (const std::string told = text_fact(then, "version"); !told.empty() && !out.then.empty())
+        out.then = fmt::format("{} ({})", told, out.then);
+    return out;
 }
 
 std::unique_ptr<EngineTarget> RedisDriver::engine_target(const TargetSpec& target) {

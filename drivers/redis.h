@@ -26,6 +26,7 @@ public:
     bool lives_at_roots() const override { return false; }
     // Reads the dump to its CRC.
     Facts open_artifact(const std::string& dir) override;
+    std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

@@ -61,6 +61,20 @@ int redis_rdb_version(RedisConnection& connection) {
     return major >= 5 ? 9 : 8;
 }
 
+EngineMatch match_rdb_versions(int64_t recorded, int64_t newest) {
+    EngineMatch out{.verdict = Verdict::fine,
+                    .then = fmt::format("RDB {}", recorded),
+                    .now = fmt::format("RDB {}", newest),
+                    .why = {},
+                    .hint = {}};
+    if (recorded == 0) out.then.clear();
+    if (recorded <= newest) return out;
+    out.verdict = Verdict::refused;
+    out.why = fmt::format("the snapshot is of RDB version {}, and the server reads up to {}", recorded, newest);
+    out.hint = "restore into a server that is at least as new as the one it was taken of";
+    return out;
+}
+
 void require_memory(RedisConnection& connection, uint64_t bytes) {
     const auto info = connection.info("memory");
     const uint64_t most = number(field(info, "maxmemory"));

@@ -275,12 +275,8 @@ private:
     }
 
     void require_loadable(RedisConnection& server, const RedisDumpLook& look) const {
-        const int newest = redis_rdb_version(server);
-        if (look.read.version > newest) {
-            throw server.error(
-                fmt::format("the snapshot is of RDB version {}, and the server reads up to {}", look.read.version, newest),
-                "restore into a server that is at least as new as the one it was taken of");
-        }
+        const EngineMatch match = match_rdb_versions(look.read.version, redis_rdb_version(server));
+        if (match.verdict == Verdict::refused) throw server.error(match.why, match.hint).as(Code::incompatible);
         const auto most = std::stoull(server.config("proto-max-bulk-len", kBulkBytes));
         if (look.largest_value + 16 > most) {
             throw server.error(fmt::format("a value of {} is larger than it takes at once ({})", human_bytes(look.largest_value),

@@ -13,6 +13,7 @@
 #include "restore/target.h"
 #include "restore/tree_target.h"
 #include "snapshot/attest.h"
+#include "snapshot/component_versions.h"
 #include "snapshot/source_feed.h"
 #include "store/reader.h"
 
@@ -185,6 +186,11 @@ private:
         record.consistency = pin.consistency();
         for (const std::string& note : pin.notes()) record.notes.push_back(note);
         if (record.consistency == PinConsistency::fuzzy) manifest_.consistency = Consistency::fuzzy;
+        for (const VersionSpec& spec : stack_.compatibility.versions) {
+            if (spec.source != record.name) continue;
+            if (const std::string version = pinned_version(spec, record.facts); !version.empty())
+                manifest_.versions[spec.name] = version;
+        }
         manifest_.sources.push_back(std::move(record));
     }
 

@@ -47,6 +47,34 @@ std::optional<StreamRoot> listing_from_json(const Json& json) {
     return root;
 }
 
+// {"path": ".env", "fingerprints": {"API_KEY": "..."}}, one for each file
+Json secrets_to_json(const SecretFingerprints& secrets) {
+    Json out = Json::array();
+    for (const auto& [place, keys] : secrets) {
+        Json prints = Json::object();
+        for (const auto& [key, print] : keys) prints[printable(key)] = print;
+        out.push_back({{"path", path_to_json(place)}, {"fingerprints", prints}});
+    }
+    return out;
+}
+
+std::map<std::string, std::string> text_map(const Json& object, const char* name) {
+    std::map<std::string, std::string> out;
+    const Json& map = field(object, name);
+    if (!map.is_object()) throw_bad_field(name);
+    for (const auto& [key, value] : map.items()) {
+        if (!value.is_string()) throw_bad_field(name);
+        out[key] = value.get<std::string>();
+    }
+    return out;
+}
+
+SecretFingerprints secrets_from_json(const Json& list) {
+    SecretFingerprints out;
+    for (const Json& each : list) out[path_from_json(field(each, "path"))] = text_map(each, "fingerprints");
+    return out;
+}
+
 Json source_to_json(const ManifestSource& source) {
     Json roots = Json::array();
     for (const std::string& each : source.roots) roots.push_back(path_to_json(each));
@@ -66,6 +94,7 @@ Json source_to_json(const ManifestSource& source) {
                  {"facts", facts_to_json(source.facts)},
                  {"notes", texts_to_json(source.notes)}};
     if (!source.hint.empty()) json["hint"] = printable(source.hint);
+    if (!source.secrets.empty()) json["secrets"] = secrets_to_json(source.secrets);
     return json;
 }
 
@@ -87,6 +116,7 @@ ManifestSource source_from_json(const Json& json) {
     source.bytes = uint_field(json, "bytes");
     source.facts = facts_from_json(field(json, "facts"));
     source.notes = texts_field(json, "notes");
+    if (json.contains("secrets")) source.secrets = secrets_from_json(array_field(json, "secrets"));
     return source;
 }
 
@@ -127,25 +157,30 @@ const ManifestSource* Manifest::find(std::string_view source) const {
 Bytes encode_manifest(const Manifest& manifest) {
     Json sources = Json::array();
     for (const ManifestSource& each : manifest.sources) sources.push_back(source_to_json(each));
-    return to_bytes({{"version", kVersion},
-                     {"stack", printable(manifest.stack)},
-                     {"root", path_to_json(manifest.root)},
-                     {"host", printable(manifest.host)},
-                     {"ingot", printable(manifest.ingot_version)},
-                     {"application_version", printable(manifest.application_version)},
-                     {"tags", texts_to_json(manifest.tags)},
-                     {"started", iso_utc(manifest.started_ms)},
-                     {"moment", iso_utc(manifest.moment_ms)},
-                     {"finished", iso_utc(manifest.finished_ms)},
-                     {"consistency", to_string(manifest.consistency)},
-                     {"skew_ms", manifest.skew_ms},
-                     {"pause_ms", manifest.pause_ms ? Json(*manifest.pause_ms) : Json(nullptr)},
-                     {"totals",
-                      {{"bytes_read", manifest.bytes_read},
-                       {"chunks", manifest.chunks},
-                       {"chunks_new", manifest.chunks_new},
-                       {"bytes_new", manifest.bytes_new}}},
-                     {"sources", sources}});
+    Json json = {{"version", kVersion},
+                 {"stack", printable(manifest.stack)},
+                 {"root", path_to_json(manifest.root)},
+                 {"host", printable(manifest.host)},
+                 {"ingot", printable(manifest.ingot_version)},
+                 {"application_version", printable(manifest.application_version)},
+                 {"tags", texts_to_json(manifest.tags)},
+                 {"started", iso_utc(manifest.started_ms)},
+                 {"moment", iso_utc(manifest.moment_ms)},
+                 {"finished", iso_utc(manifest.finished_ms)},
+                 {"consistency", to_string(manifest.consistency)},
+                 {"skew_ms", manifest.skew_ms},
+                 {"pause_ms", manifest.pause_ms ? Json(*manifest.pause_ms) : Json(nullptr)},
+                 {"totals",
+                  {{"bytes_read", manifest.bytes_read},
+                   {"chunks", manifest.chunks},
+                   {"chunks_new", manifest.chunks_new},
+                   {"bytes_new", manifest.bytes_new}}},
+                 {"sources", sources}};
+    if (!manifest.versions.empty()) {
+        json["versions"] = Json::object();
+        for (const auto& [name, version] : manifest.versions) json["versions"][printable(name)] = printable(version);
+    }
+    return to_bytes(json);
 }
 
 Manifest decode_manifest(ByteView bytes) {
@@ -157,6 +192,7 @@ Manifest decode_manifest(ByteView bytes) {
     manifest.host = text_field(json, "host");
     manifest.ingot_version = text_field(json, "ingot");
     manifest.application_version = text_field(json, "application_version");
+    if (json.contains("versions")) manifest.versions = text_map(json, "versions");
     manifest.tags = texts_field(json, "tags");
     manifest.started_ms = time_field(json, "started");
     manifest.moment_ms = time_field(json, "moment");

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "drivers/driver.h"
+#include "snapshot/secret_fingerprints.h"
 #include "snapshot/stack.h"
 #include "store/types.h"
 
@@ -37,6 +38,7 @@ struct ManifestSource {
     uint64_t bytes = 0;
     Facts facts;
     std::vector<std::string> notes;
+    SecretFingerprints secrets;  // of the values it held; none in a repository without encryption
 
     // All that it was is stored, if less than expected: its size can be accepted.
     bool is_whole() const { return listing && status != SourceStatus::missing && status != SourceStatus::unreadable; }
@@ -47,7 +49,8 @@ struct Manifest {
     std::string root;
     std::string host;
     std::string ingot_version;
-    std::string application_version;  // what [stack] version printed
+    std::string application_version;              // what [stack] version printed
+    std::map<std::string, std::string> versions;  // of what is stored: "schema" -> "42"
     std::vector<std::string> tags;
     int64_t started_ms = 0;
     int64_t moment_ms = 0;  // the snapshot's moment: the latest pin's

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "drivers/driver.h"
+#include "snapshot/compatibility_spec.h"
 #include "snapshot/services.h"
 
 namespace ingot {
@@ -42,6 +43,7 @@ struct Stack {
     int tries = 3;                               // of a pin that finds its source busy or torn
     int64_t golden_max_age_ms = 7LL * 86'400'000;
     std::vector<InvariantSpec> invariants;
+    CompatibilitySpec compatibility;
     ServicesSpec services;
     std::map<std::string, SourceHooks> source_hooks;  // by source
     std::vector<ProbeSpec> probes;

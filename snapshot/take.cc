@@ -11,6 +11,7 @@
 #include "snapshot/application_version.h"
 #include "snapshot/attest.h"
 #include "snapshot/catalog.h"
+#include "snapshot/component_versions.h"
 #include "snapshot/invariants.h"
 #include "snapshot/source_store.h"
 
@@ -62,6 +63,14 @@ void Taking::prepare() {
         for (const SourceRoot& root : run.driver.roots()) run.record.roots.push_back(root.listing_path);
     });
     manifest_.application_version = application_version();
+    for (const VersionSpec& spec : stack_.compatibility.versions) {
+        if (spec.command.empty()) continue;
+        try {
+            manifest_.versions[spec.name] = live_version(stack_, spec);
+        } catch (const Error& error) {
+            warn(error.what());
+        }
+    }
 }
 
 void Taking::pin() {
@@ -77,7 +86,17 @@ void Taking::pin() {
 
 // After the writers were resumed, so that queries cost them nothing.
 void Taking::read_facts() {
-    for_each_source(runs_, [](SourceRun& run) { run.record.facts = run.pin->facts(); });
+    for_each_source(runs_, [this](SourceRun& run) {
+        run.record.facts = run.pin->facts();
+        run.record.secrets = fingerprints_of(repository_, run.record.name, run.driver.secrets());
+    });
+    for (const VersionSpec& spec : stack_.compatibility.versions) {
+        for (const SourceRun& run : runs_) {
+            if (run.record.name != spec.source || run.failed) continue;
+            if (const std::string version = pinned_version(spec, run.record.facts); !version.empty())
+                manifest_.versions[spec.name] = version;
+        }
+    }
 }
 
 void Taking::stream() {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -108,6 +109,11 @@ public:
     virtual std::string add_key(const Credentials& fresh, const std::string& label, const InitOptions& options) = 0;
     // Throws Error{usage} for the last one, or the one in use unless another remains.
     virtual void remove_key(const std::string& slot) = 0;
+
+    // A keyed hash of the parts, for comparing secrets without keeping them: the same parts give the same fingerprint in this
+    // repository, and without its keys nobody can tell which parts they were, nor try. Nothing without encryption, where there is
+    // no key to hide them. Where one part ends and the next begins does not count. Any thread.
+    virtual std::optional<Digest> fingerprint(std::initializer_list<ByteView> parts) const = 0;
 
     // For the store's own classes.
     virtual RepositoryCore& core() = 0;

@@ -19,6 +19,7 @@ TEST(ExitCode, EveryCodeHasTheStatusThatScriptsRelyOn) {
         {Code::rolled_back, 21},
         {Code::tampered, 25},
         {Code::rollback_incomplete, 22},
+        {Code::incompatible, 23},
         {Code::interrupted, 130},
     };
     for (const auto& [code, exit] : table) EXPECT_EQ(exit_code(code), exit) << code_name(code);

@@ -40,6 +40,15 @@ TEST_F(EnvTest, CountsKeysAndNeverShowsValues) {
     EXPECT_EQ(pin->consistency(), PinConsistency::pinned);
 }
 
+TEST_F(EnvTest, HandsOutItsSecretsForFingerprints) {
+    put(root_ + "/.env", "SECRET=hunter2\nexport B=2\n");
+    EnvDriver env = driver({".env", "web/.env"});
+    const std::vector<LiveSecret> secrets = env.secrets();
+    ASSERT_EQ(secrets.size(), 2u);
+    EXPECT_EQ(secrets[0].place + " " + secrets[0].key + " " + std::string(secrets[0].value.text()), ".env SECRET hunter2");
+    EXPECT_EQ(secrets[1].key, "B");
+}
+
 TEST_F(EnvTest, AFileThatIsGoneIsNamedAndItsSiblingStored) {
     put(root_ + "/.env", "A=1\n");
     EnvDriver env = driver({".env", "web/.env"});

@@ -1,6 +1,7 @@
 #include "drivers/faiss_child.h"
 
 #include "base/clock.h"
+#include "drivers/faiss_layout.h"
 #include "tests/drivers/engine_child_main.h"
 #include "tests/drivers/faiss_fixture.h"
 
@@ -83,6 +84,19 @@ TEST_F(FaissChildTest, AKindThatThisFaissDoesNotKnowIsNoDamage) {
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
+TEST_F(FaissChildTest, WhatItKnowsByNameIsWhatItOpens) {
+    const std::string samples = std::string(__FILE__).substr(0, std::string(__FILE__).rfind('/')) + "/faiss_samples/";
+    for (const char* name : {"RaBitQ", "IVF4-RaBitQ", "IVF4-RQ2x4", "HNSW4-PQ4x4", "IVF4-FlatDedup", "IDMap2-PCA4-IVF4-SQ8"}) {
+        const std::string path = samples + "1.13.2." + name + ".faiss";
+        const auto file = real_filesystem().open(path);
+        const FaissLayout layout = parse_faiss([&](uint64_t at, std::span<uint8_t> out) { return file->read_at(at, out); },
+                                               file->size(), FaissLinks::checked);
+        EXPECT_EQ(faiss_knows(layout.facts().type), open_with_faiss(of(path)).has_value()) << layout.facts().type;
+    }
+    EXPECT_FALSE(faiss_knows("IDMap,?Ixyz"));
+    EXPECT_TRUE(faiss_knows("Flat"));
+}
+
 TEST_F(FaissChildTest, ACountThatIsALieRunsIntoTheLimitOfMemoryAndNotIntoTheMachine) {
     write_test_index(scratch_ / "index", "Flat", 100);
     std::string bytes = get(scratch_ / "index");

@@ -211,7 +211,15 @@ TEST_F(PostgresTarget, WhatTheServerLacksIsNamedBeforeAnythingIsMade) {
     EXPECT_EQ(std::string(lacking.what()), "app: the server lacks extension vector 0.5.0, role nobody-here");
     EXPECT_EQ(error_of([&] { engine()->preflight(); }).code(), Code::failed);
     put(path, good + "server_version\t990000\n");
-    EXPECT_NE(std::string(error_of([&] { engine()->stage(); }).what()).find("of a server of version 99"), std::string::npos);
+    const Error newer = error_of([&] { engine()->stage(); });
+    EXPECT_EQ(newer.code(), Code::incompatible);
+    EXPECT_NE(std::string(newer.what()).find("of a server of version 99"), std::string::npos) << newer.what();
+    const auto match = [&](const std::string& then) {
+        return PostgresDriver(spec_).match_engine({{"server_version", then}})->verdict;
+    };
+    EXPECT_EQ(match("99.1 (Debian 99.1-1)"), Verdict::refused);
+    EXPECT_EQ(match("9.6.24"), Verdict::warning);
+    EXPECT_EQ(match(PostgresDriver(spec_).match_engine({})->now), Verdict::fine);
     put(path, good + "bytes\t1000000000000000000\n");
     EXPECT_NE(std::string(error_of([&] { engine()->stage(); }).what()).find("a second copy of the database takes"),
               std::string::npos);

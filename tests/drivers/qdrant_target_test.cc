@@ -230,11 +230,18 @@ TEST_F(QdrantTargetTest, ASnapshotOfAnotherMinorVersionIsRefusedBeforeAnythingIs
     server_->restart("1.18.2");
     for (const auto& step : {&EngineTarget::preflight, &EngineTarget::stage}) {
         const Error error = error_of([&] { (target().get()->*step)(); });
-        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_EQ(error.code(), Code::incompatible);
         EXPECT_NE(error.hint().find("run Qdrant 1.19"), std::string::npos) << error.hint();
     }
     EXPECT_EQ(names(), "rag ");
+    const Facts then = {{"version", std::string("1.19.3")}};
+    EXPECT_EQ(QdrantDriver(source_).match_engine(then)->verdict, Verdict::refused);
+    server_->restart("1.19.2");
+    const EngineMatch older = *QdrantDriver(source_).match_engine(then);
+    EXPECT_EQ(older.verdict, Verdict::warning);
+    EXPECT_EQ(older.then + " " + older.now, "1.19.3 1.19.2");
     server_->restart("1.19.7");
+    EXPECT_EQ(QdrantDriver(source_).match_engine(then)->verdict, Verdict::fine);
     target()->stage();
 }
 

@@ -216,7 +216,7 @@ class Refusals(QdrantTest):
         server.put(0, 10, seed=9)
         live = server.content()
         server.restart("1.18.0")
-        done = stack.ingot("restore", snapshot, "--yes").expect(1)
+        done = stack.ingot("restore", snapshot, "--yes").expect(23)
         require("1.19" in done.said and "1.18" in done.said, "the versions are not named", done)
         self.require_content(server, live, done)
 

@@ -16,6 +16,7 @@ Manifest example() {
     m.host = "host";
     m.ingot_version = "0.1.0";
     m.application_version = "v1.2-3-gabc";
+    m.versions = {{"schema", "42"}};
     m.tags = {"nightly", "before deploy"};
     m.started_ms = 1'795'248'930'123;
     m.moment_ms = m.started_ms + 20;
@@ -46,6 +47,7 @@ Manifest example() {
     gone.driver = "env";
     gone.status = SourceStatus::missing;
     gone.problem = ".env is not there";
+    gone.secrets = {{"web/\xff.env", {{"API_KEY", "00112233445566778899aabbccddeeff"}}}};
     m.sources = {db, gone};
     return m;
 }

@@ -105,6 +105,11 @@ def what_the_page_says_of_resume(counts):
         counts.add("undo refused after proven")
 
 
+def write(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
 class Table:
     """The rows of the page's table: (exit, words)."""
 
@@ -185,6 +190,19 @@ def each_row_of_the_table(counts):
         os.remove(max(heads, key=os.path.getmtime))
         table.require_row(host.sh(RESTORE))
         host.require_live("old")
+    with night() as host:
+        root = host.stack.root
+        with open(host.stack.config, encoding="utf-8") as file:
+            config = file.read()
+        write(host.stack.config, config.replace("[stack]\n", '[stack]\nversion = "cat VERSION"\n') + '\n[compatibility]\nmatrix = "MATRIX.md"\nschema = { command = "cat SCHEMA" }\n')
+        write(root + "/MATRIX.md", "| Binary | Schema | Status |\n|---|---|---|\n| 2.x | < 41 | no |\n| 1.x | * | yes |\n")
+        write(root + "/SCHEMA", "40\n")
+        write(root + "/VERSION", "v1.4.0\n")
+        host.sh("ingot snapshot --golden").expect(0)
+        write(root + "/VERSION", "v2.0.0\n")
+        table.require_row(host.sh(RESTORE))
+        host.require_live("old")
+        require(not host.services.calls("stop"), "a refusal stopped something")
     counts["rows met"] = len(table.met)
     require(table.met == table.rows, f"rows of the page that nothing showed: {sorted(table.rows - table.met)}")
 
