@@ -202,7 +202,7 @@ def each_row_of_the_table(counts):
         write(root + "/VERSION", "v2.0.0\n")
         table.require_row(host.sh(RESTORE))
         host.require_live("old")
-        require(not host.services.calls("stop"), "a refusal stopped something")
+        require("stop" not in host.services.calls(), "a refusal stopped something", host.services.calls())
     counts["rows met"] = len(table.met)
     require(table.met == table.rows, f"rows of the page that nothing showed: {sorted(table.rows - table.met)}")
 
