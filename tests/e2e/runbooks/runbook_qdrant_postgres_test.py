@@ -124,6 +124,20 @@ class QdrantPostgres(RunbookTest):
         require("make deploy VERSION=v1.2.4" not in self.host.commands.calls(), "deployed again", done)
         self.require_state(self.good, self.state())
 
+    def test_a_version_without_its_schema(self):
+        """v2.0.0 was deployed and snapshotted, its migration never ran: the matrix refuses to bring that back."""
+        self.host.write(ROOT + "/VERSION", "v2.0.0\n")
+        self.host.golden()
+        self.host.commands.calls()
+        before = self.state()
+        done = self.host.sh(self.three[0][0]).expect(23)
+        require("INCOMPATIBLE" in done.out.decode() and "nothing was changed" in done.out.decode(), "the refusal", done)
+        self.require_state(before, self.state(), done)
+        require(not self.host.commands.calls() and self.host.commands.running() == SERVICES, "something was called", done)
+        table = self.host.sh("ingot compat").expect(23).out.decode()
+        require("v2.0.0" in table and "schema" in table, "what `ingot compat` shows", table)
+        COUNTS.add("rollbacks refused")
+
     def test_an_evaluation_that_fails(self):
         wrong = self.go_wrong()
         self.host.commands.fail("make eval.quick")
