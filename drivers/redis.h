@@ -26,6 +26,8 @@ public:
     bool lives_at_roots() const override { return false; }
     // Reads the dump to its CRC.
     Facts open_artifact(const std::string& dir) override;
+    // A pattern, as a fact says it: how many keys match now. By SCAN, which keeps nobody waiting.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

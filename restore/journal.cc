@@ -32,7 +32,7 @@ std::string journal_path(const std::string& state_dir, const std::string& stack)
 
 std::optional<Journal> load_from(FileSystem& fs, const std::string& path) {
     if (!fs.exists(path)) return std::nullopt;
-    return decode_journal(read_file(fs, path, kJournalLimitBytes), path);
+    return read_journal(fs, path);
 }
 
 // The lock is on a file that is there for ever; there is nothing in it.
@@ -111,6 +111,10 @@ void decode_services(Decoder& in, Journal& journal) {
 }
 
 }  // namespace
+
+Journal read_journal(FileSystem& fs, const std::string& path) {
+    return decode_journal(read_file(fs, path, kJournalLimitBytes), path);
+}
 
 const char* to_string(RestoreState state) {
     switch (state) {

@@ -90,6 +90,9 @@ private:
     std::unique_ptr<Lock> lock_;
 };
 
+// The journal in that file, which is there.
+Journal read_journal(FileSystem& fs, const std::string& path);
+
 Bytes encode_journal(const Journal& journal);
 // `path` names it in errors.
 Journal decode_journal(ByteView bytes, const std::string& path);

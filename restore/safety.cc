@@ -139,7 +139,13 @@ private:
                 record.facts[kRawFact] = std::string(error.what());
             }
         }
-        RawFilesPin pin(fs_, files);
+        if (!record.facts.contains(kRawFact)) {
+            result_.notes.push_back(fmt::format(
+                "the old {} is kept as the files that its engine had: `ingot restore ID --only {} --to DIR` gives them back",
+                target.source, target.source));
+            record.facts[kRawFact] = std::string("the files of an engine that was not running");
+        }
+        RawFilesPin pin(fs_, files, is_a_file || record.roots.empty() ? std::string() : record.roots.front());
         store(pin, "", record);
     }
 
