@@ -111,7 +111,14 @@ private:
             throw Error(Code::failed, fmt::format("source {} ({}) is no longer in the config", target.source, target.driver),
                         "put the source back into the config");
         }
-        if (const std::optional<SourceSpec> old = engine->old_state()) return store_by_driver(target, *old);
+        if (const std::optional<SourceSpec> old = engine->old_state()) {
+            try {
+                return store_by_driver(target, *old);
+            } catch (const Error& error) {
+                const std::string place = engine->old_place();
+                throw error.within(fmt::format("the old {}{}{}", target.source, place.empty() ? "" : ", which is ", place));
+            }
+        }
         const std::vector<ReplacedFile> files = engine->replaced();
         if (files.empty()) {
             result_.notes.push_back(fmt::format("{} had no old state that could be stored", target.source));

@@ -72,7 +72,7 @@ TEST(ConfigProbes, SqlNeedsASourceThatAnswersItAndSomethingToCompareWith) {
     const std::string count = "[[probes]]\nname = \"a\"\ncount = \"chunks {}\"\nvalue = 1\n";
     EXPECT_EQ(
         reading_of(count + "source = \"db\"\n").lines(),
-        Lines{"i.toml:14: `source`: [sources.db] has the driver sqlite, which takes no `count`; those that do: mongodb, qdrant"});
+        Lines{"i.toml:14: `source`: [sources.db] has the driver sqlite, which takes no `count`; those that do: mongodb, qdrant, redis"});
     EXPECT_EQ(reading_of(count + "source = \"m\"\n[sources.m]\ndriver = \"mongodb\"\nuri = \"mongodb://h/app\"\n").lines(),
               Lines{});
 }

@@ -12,19 +12,24 @@ import os
 import sys
 import threading
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+for where in ("support", "e2e"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", where))
 
 from cutting_proxy import CuttingProxy
 from faulted_restore import TwoStates
-from faulted_run import CI, INGOT, NIGHTLY, RANDOM, SANITIZED, main, require, rounds, run, shim_counts, shim_env, spread, work_folder
+from faulted_run import CI, INGOT, NIGHTLY, SANITIZED, main, require, rounds, run, shim_counts, shim_env, spread, work_folder
 from postgres_server import programs
+from qdrant_server import KEY as QDRANT_KEY
+from qdrant_server import Qdrant
 from recorded_services import Services
 from redis_server import SERVER
 
 try:
-    from five_stores import APP_PROBE, NEW, FiveStates
+    from five_stores import NEW, FiveStates, probes_of
 except ImportError:
     FiveStates = None
+
+POINTS = 12
 
 HTTP_PROBE = """
 [[probes]]
@@ -56,7 +61,7 @@ class Site:
         self.health = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Health)
         threading.Thread(target=self.health.serve_forever, daemon=True).start()
         probes = HTTP_PROBE.format(port=self.proxies["http"].in_front_of(self.health.server_address[1]))
-        self.states = FiveStates(folder, self.services.config + probes + APP_PROBE.format(generation=NEW).replace('"5s"', '"1s"'),
+        self.states = FiveStates(folder, self.services.config + probes + probes_of(NEW, "1s"),
                                  port_of=lambda store, port: self.proxies[store].in_front_of(port))
         self.stack = self.states.stack
 
@@ -179,10 +184,102 @@ def processes_that_do_not_start(counts):
             the.judge(f"process {at} of {calls}{' and all after it' if forever else ''} does not start", done, "new", "old", counts)
 
 
-if SANITIZED:
-    PARTS = (cut_restores, cut_undos)  # no LD_PRELOAD
-else:
-    PARTS = (cut_restores, cut_undos, processes_that_do_not_start)
+def drills_that_do_not_start(counts):
+    """The programs and children that open what five kinds of source left: nothing live is touched, and what failed is said."""
+    with site("faults-drill") as the:
+        log = the.stack.base + "/calls"
+        the.set_old()
+        words = the.stack.words("drill", "latest")
+        run(words, shim_env("spawn", [], count=log)).expect(0)
+        calls = shim_counts(log)[0]
+        counts["processes of a drill"] = calls
+        require(calls > 0, "a drill started nothing")
+        for at, forever in cases(calls, 4):
+            done = run(words, shim_env("spawn", [], at, "forever" if forever else "once", "EAGAIN", log)).expect(0, 1, 3)
+            require(done.status == 0 or "hint" in done.said or done.summary.get("problems"), f"process {at} does not start, and no word of it", done)
+            require(the.states.which(done) == "old", f"process {at} of a drill does not start: something live was touched", done)
+            counts.add("runs")
+            counts.add(f"exit {done.status}")
+        the.stack.ingot("drill", "latest").expect(0)
+
+
+class CollectionStates(TwoStates):
+    """With a collection of Qdrant behind a proxy: HTTP is what the source itself speaks."""
+
+    def __init__(self, base, proxy, more):
+        self.qdrant, self.live = Qdrant(base + "/qdrant"), None
+        os.environ["RAG_QDRANT_KEY"] = QDRANT_KEY
+        lines = ['[sources.search]', 'driver = "qdrant"', f'url = "http://127.0.0.1:{proxy.in_front_of(self.qdrant.port)}"', 'api_key_env = "RAG_QDRANT_KEY"']
+        try:
+            super().__init__(base, more="\n" + "\n".join(lines) + "\n" + more)
+        except BaseException:
+            self.qdrant.kill()
+            raise
+
+    def write(self, generation):
+        self.qdrant.ask("PUT", self.qdrant.path() + "/points?wait=true", {"points": [
+            {"id": n, "vector": [1.0, n, generation, 0.5], "payload": {"generation": generation}} for n in range(POINTS)]})
+
+    def fill_more(self):
+        self.qdrant.ask("PUT", self.qdrant.path(), {"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": 2})
+        self.write(1)
+
+    def set_old(self):
+        super().set_old()
+        if self.live != "old":
+            self.write(2)
+            self.live = "old"
+
+    def which(self, *evidence, unfinished=False):
+        state = super().which(*evidence, unfinished=unfinished)
+        points = self.qdrant.ask("POST", self.qdrant.path() + "/points/scroll", {"limit": 1000})["points"]
+        found = {point["payload"]["generation"] for point in points}
+        require(found == {1 if state == "new" else 2} and len(points) == POINTS, f"files are {state}, and Qdrant is of {found}", *evidence)
+        if not unfinished:
+            # One, under its own name or behind an alias of that name.
+            require(len(self.qdrant.collections()) == 1, f"collections are left: {self.qdrant.collections()}", *evidence)
+            self.live = state
+        return state
+
+
+def cut_requests(counts):
+    """Of a source that speaks HTTP (the stand-in of Qdrant)."""
+    with work_folder("faults-http", quick=True) as folder:
+        services, proxy = Services(folder + "/services"), CuttingProxy()
+        states = CollectionStates(folder, proxy, services.config)
+        try:
+            words = states.words(INGOT)
+            proxy.pass_all()
+            run(words).expect(0)
+            calls = proxy.pieces
+            require(states.which() == "new" and calls > 0, "nothing went by the proxy")
+            counts["requests"] = calls
+            for at, forever in cases(calls, rounds(10, 0, 2)):
+                states.set_old()
+                services.forget()
+                proxy.cut(at, forever)
+                done = run(words).expect(0, 1, 21, 22)
+                counts.add("runs")
+                counts.add("faults that struck", proxy.cuts > 0)
+                counts.add(f"exit {done.status}")
+                what = f"request {at} of {calls} cut{' and all after it' if forever else ''}"
+                if done.status != 22:
+                    services.require_running(what, done)
+                proxy.pass_all()
+                again = states.stack.ingot("restore", "--resume").expect(0)
+                state = states.which(what, done, again)
+                require(done.status == 22 or state == ("new" if done.status == 0 else "old"), f"{what}: exit {done.status}, {state} state", done)
+                require(not states.stack.leftovers(), f"{what}: left behind: {states.stack.leftovers()}", done, again)
+                services.require_running(what, done, again)
+            counts["targets in a third state"] = counts["services left stopped"] = 0
+        finally:
+            states.qdrant.kill()
+            proxy.close()
+
+
+PARTS = [cut_restores, cut_undos, cut_requests]
+if not SANITIZED:  # no LD_PRELOAD
+    PARTS += [processes_that_do_not_start, drills_that_do_not_start]
 missing = [what for what, there in (("PostgreSQL server", programs()), ("redis-server", SERVER), ("python3-faiss", FiveStates)) if not there]
 if missing:
     print(f"store_faults_test: {'FAILED' if CI else 'SKIPPED'}: no {missing}; ./dev test installs them")

@@ -23,7 +23,7 @@ from redis_server import SERVER
 from service_scene import KILLED, WAYS, Scene
 
 try:
-    from five_stores import APP_PROBE, NEW, FiveStates
+    from five_stores import NEW, FiveStates, probes_of
 except ImportError:
     FiveStates = None
 
@@ -38,7 +38,7 @@ POINTS_OF_A_SCENE = 100
 def five_stores(name, number=0):
     with work_folder(name, quick=True) as folder:
         services = Services(folder + "/services")
-        with FiveStates(folder, services.config + services.probe + APP_PROBE.format(generation=NEW), REDIS[number % 2]) as states:
+        with FiveStates(folder, services.config + services.probe + probes_of(NEW), REDIS[number % 2]) as states:
             scene = Scene(states, services)
             scene.set_old()
             scene.steps = Steps(states.words(FAULTED), folder)

@@ -37,12 +37,20 @@ url = "redis://127.0.0.1:{port}"
 timeout = "5s"
 """
 
-APP_PROBE = """
+SERVER_PROBES = """
 [[probes]]
 name = "app"
 source = "app"
 sql = "SELECT generation FROM total"
 value = {generation}
+timeout = "5s"
+interval = "50ms"
+
+[[probes]]
+name = "cache"
+source = "cache"
+count = "chunk:*"
+value = {keys}
 timeout = "5s"
 interval = "50ms"
 """
@@ -58,6 +66,12 @@ def keys_of(generation):
     for n in range(KEYS[generation]):
         found[0 if n % 3 else generation, f"chunk:{n}"] = row_of(generation, n)[:90]
     return found
+
+
+def probes_of(generation, timeout="5s"):
+    """Of the servers themselves: they pass upon that state."""
+    keys = sum(key.startswith("chunk:") for db, key in keys_of(generation) if db == 0)
+    return SERVER_PROBES.format(generation=generation, keys=keys).replace('"5s"', f'"{timeout}"')
 
 
 class FiveStates(TwoStates):

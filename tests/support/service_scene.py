@@ -24,6 +24,25 @@ def unit_words(name, config):
     return words
 
 
+def stopped_at(words, place):
+    """The process, which stands (SIGSTOP) at that step."""
+    process = start(words, {"INGOT_TEST_STOP_AT": place})
+    until = time.monotonic() + 60
+    while True:
+        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                return process
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            require(False, f"it never stopped at {place}", finish(process, words))
+        time.sleep(0.005)
+
+
+def go_on(process, words):
+    process.send_signal(signal.SIGCONT)
+    return finish(process, words)
+
+
 class Scene:
     def __init__(self, states, services):
         self.states, self.services, self.stack = states, services, states.stack
@@ -78,17 +97,9 @@ class Scene:
         """A signal while the restore stands at that step: it goes back by itself, or on; nothing is left to recover."""
         self.set_old()
         words = self.states.words(FAULTED)
-        process = start(words, {"INGOT_TEST_STOP_AT": place})
-        until = time.monotonic() + 60
-        while True:
-            with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    break
-            require(time.monotonic() < until, f"it never stopped at {place}")
-            time.sleep(0.005)
+        process = stopped_at(words, place)
         process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
-        done = finish(process, words)
+        done = go_on(process, words)
         require(done.status in (0, 21, 130), f"told to end at {place}: a wrong exit status", done)
         if done.status == 0 and done.summary["problems"]:  # told to end while the old state was stored: the restore stands
             require("no safety snapshot of it could be taken: interrupted" in done.said, "another problem", done)
