@@ -39,6 +39,13 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
               const std::set<std::string>& told, std::vector<std::string>& notices) {
     std::string problems;
     std::string hint;
+    journal.going_back = true;
+    try {
+        file.save(journal);
+        step("restore.going-back");
+    } catch (const Error& error) {
+        ignore_error(error, "a full disk must not keep the old state away; a crash from here on may ask the probes once more");
+    }
     for (size_t i = journal.targets.size(); i-- > 0;) {
         JournalTarget& target = journal.targets[i];
         const auto undo = [&] {
@@ -226,8 +233,8 @@ public:
         result_.restore_id = journal_.restore_id;
         result_.targets = journal_.targets.size();
         result_.reason = journal_.reason;
-        const bool probing =
-            journal_.state == RestoreState::swapped && !options_.undo && options_.services && !stack_.probes.empty();
+        const bool probing = journal_.state == RestoreState::swapped && !journal_.going_back && !options_.undo &&
+                             options_.services && !stack_.probes.empty();
         progress_.note(fmt::format("finishing restore {} of {}: it stopped at '{}', so it goes {}", journal_.restore_id,
                                    local_time(journal_.started_ms), to_string(journal_.state),
                                    probing                                  ? "where the probes say"

@@ -79,4 +79,25 @@ def told_to_end_at_every_step(counts):
             scene.told_to_end(place, signal.SIGTERM if index % 2 else signal.SIGINT, counts)
 
 
-main("services_kill_test", killed_at_every_step, recovery_killed_at_every_step, told_to_end_at_every_step)
+def killed_while_it_is_taken_back(counts):
+    """The probes fail, and pass again after the crash: a part is swapped back by then, and no probe may call that the new state."""
+    with work_folder("kill-services-back") as folder:
+        scene = scene_in(folder)
+        scene.set_old()
+        scene.services.unmark("good")
+        steps = Steps(scene.states.words(FAULTED), folder)
+        require(scene.states.which(steps.done) == "old", "not taken back", steps.done)
+        first = steps.index("restore.going-back")
+        places = [one[0] for one in list(steps.places())[first:] if comes_again(one[1])]
+        for place in [places[i] for i in spread(0, len(places) - 1, rounds(14, 1000))]:
+            scene.set_old()
+            scene.services.unmark("good")
+            killed = run(scene.states.words(FAULTED), {"INGOT_TEST_KILL_AT": place}).expect(KILLED)
+            scene.services.mark("good")
+            state = scene.settle("resume", f"killed at {place}, taking it back", killed)
+            require(state == "old", f"killed at {place}, taking it back, and then the {state} state is live", killed)
+            counts.add("points killed")
+            counts.add("wholly " + state)
+
+
+main("services_kill_test", killed_at_every_step, recovery_killed_at_every_step, killed_while_it_is_taken_back, told_to_end_at_every_step)

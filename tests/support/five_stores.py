@@ -193,7 +193,9 @@ class FiveStates(TwoStates):
         try:
             found = {"PostgreSQL": self.app_generation(), "Redis": self.cache_generation()}
         except (Failed, RuntimeError, OSError) as error:
-            raise Failed("\n".join([str(error), *map(str, evidence)])) from None
+            with open(self.postgres.folder + "/log", encoding="utf-8", errors="replace") as log:
+                told = "what PostgreSQL logged last:\n" + log.read()[-3000:]
+            raise Failed("\n".join([str(error), *map(str, evidence), told])) from None
         require(set(found.values()) == {wanted}, f"files and SQLite are of generation {wanted}, and {found}", *evidence)
         self.live = state
         return state
