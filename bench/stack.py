@@ -16,6 +16,7 @@ import tempfile
 
 import compare
 import dataset
+import outage
 import rag_dataset
 import report
 import tools
@@ -174,7 +175,11 @@ def day_two(options, base, days):
     shutil.rmtree(stack)
 
 
-PARTS = {"day-two": day_two, "side-by-side": side_by_side}
+def outage_of_a_restore(options, base, days):
+    outage.measure(options, base, days, config(), put_day)
+
+
+PARTS = {"day-two": day_two, "side-by-side": side_by_side, "outage": outage_of_a_restore}
 
 
 def main():

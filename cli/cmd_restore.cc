@@ -12,7 +12,7 @@
 #include "cli/restore_run.h"
 #include "cli/terminal.h"
 #include "restore/journal.h"
-#include "restore/recover.h"
+#include "restore/left_aside.h"
 #include "restore/restore.h"
 
 namespace ingot {
@@ -60,6 +60,7 @@ Timeline::Listener step_sayer(Output& out) {
 
 void show_result(Output& out, const RestoreResult& result, const std::optional<Snapshot>& snapshot, const std::string& to) {
     for (const std::string& problem : result.problems) out.warn(printable(problem));
+    for (const std::string& line : result.left_finished) out.note(line);
     const std::string counts = fmt::format("{} replaced, {} added, {} removed, {} in metadata only, {} unchanged",
                                            result.replaced, result.added, result.removed, result.metadata, result.unchanged);
     const std::string id = snapshot ? " " + snapshot->short_id() : "";
@@ -110,6 +111,8 @@ int finish_unfinished(Invocation& run) {
     options.services = !run.arguments.restore.no_services;
     RestoreAudit audit(run);
     options.on_step = audit.listener(step_sayer(run.out));
+    options.before_forgetting = audit.before_forgetting();
+    options.left_aside = options.services && !options.undo;
     if (!run.arguments.restore.no_safety) options.keep_old = keep_old_by(run);
     const RestoreResult result = recover(run.stack(), run.fs, run.progress, options);
     audit.ended(result);
@@ -176,6 +179,7 @@ void restore_snapshot(Invocation& run, Repository& repository, const RestoreArgu
     if (live && !arguments.no_safety) options.keep_old = keep_old_by(run);
     RestoreAudit audit(run, repository, picked.snapshot, arguments.only, options.reason, live && !arguments.dry_run);
     options.on_step = audit.listener(step_sayer(run.out));
+    options.before_forgetting = audit.before_forgetting();
     options.only = arguments.only;
     options.dry_run = arguments.dry_run;
     if (!live) options.to = absolute_path(arguments.to);
@@ -206,13 +210,17 @@ int cmd_rollback(Invocation& run) {
         RecoverOptions options;
         RestoreAudit audit(run);
         options.on_step = audit.listener(step_sayer(run.out));
+        options.before_forgetting = audit.before_forgetting();
         options.keep_old = keep_old_by(run);
         const RestoreResult finished = recover(run.stack(), run.fs, run.progress, options);
         audit.ended(finished);
         for (const std::string& problem : finished.problems) run.out.warn(printable(problem));
         // An old state that cannot be stored must not keep anybody from rolling back.
         if (const std::string aside = set_proven_aside(run.fs, run.stack()); !aside.empty()) {
-            run.out.warn(fmt::format("the old state of that restore stays where it lies, as {} says", printable(aside)));
+            run.out.warn(
+                fmt::format("the old state of that restore stays where it lies, as {} says; `ingot restore "
+                            "--resume` stores it when there is time",
+                            printable(aside)));
         }
     }
     RestoreArguments arguments;

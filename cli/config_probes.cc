@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 
 #include "cli/config_values.h"
 #include "cli/nearest.h"
@@ -23,7 +24,8 @@ constexpr std::array<KindKey, 5> kKinds = {{{"http", ProbeSpec::Kind::http},
                                             {"sql", ProbeSpec::Kind::sql},
                                             {"count", ProbeSpec::Kind::count}}};
 // Drivers whose live engine answers SQL, and those that count what matches.
-constexpr std::array<std::string_view, 2> kSqlDrivers = {"sqlite", "postgres"}, kCountDrivers = {"mongodb", "qdrant"};
+constexpr std::array<std::string_view, 2> kSqlDrivers = {"sqlite", "postgres"};
+constexpr std::array<std::string_view, 3> kCountDrivers = {"mongodb", "qdrant", "redis"};
 
 class ProbeCheck {
 public:
@@ -171,7 +173,8 @@ private:
             names.push_back(each.spec.name);
             if (each.spec.name != probe_.source) continue;
             const bool counts = probe_.kind == ProbeSpec::Kind::count;
-            const auto& drivers = counts ? kCountDrivers : kSqlDrivers;
+            const std::span<const std::string_view> drivers =
+                counts ? std::span<const std::string_view>(kCountDrivers) : std::span<const std::string_view>(kSqlDrivers);
             if (std::ranges::find(drivers, each.spec.driver) != drivers.end()) return &each.spec;
             reader_.mistake(reader_.line_of("source"),
                             fmt::format("`source`: [sources.{}] has the driver {}, which takes no {}; "

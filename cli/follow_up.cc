@@ -12,8 +12,6 @@
 #include "cli/pending.h"
 #include "cli/pick.h"
 #include "snapshot/attest.h"
-#include "store/config_file.h"
-#include "store/directory_store.h"
 
 namespace ingot {
 namespace {
@@ -123,15 +121,14 @@ private:
     // Before anybody waits for the repository: what dies from here on leaves them to the next command.
     void keep_audits() {
         if (event_.audits.empty()) return;
-        std::string key;
-        try {
-            DirectoryStore blobs(run_.fs, run_.repository_path());
-            key = load_config(blobs, {}).id.hex();
-        } catch (const Error& error) {
-            ignore_error(error, "opening says what is wrong; the record waits under the repository's path");
-            key = pending_key(run_.repository_path());
+        const std::string key = repository_key(run_);
+        for (const AuditRecord& record : event_.audits) {
+            if (record.restore_id.empty()) {
+                keep_audit(run_.fs, run_.state_dir(), key, record);
+            } else {
+                keep_restore_audit(run_, key, record);
+            }
         }
-        for (const AuditRecord& record : event_.audits) keep_audit(run_.fs, run_.state_dir(), key, record);
     }
 
     bool wants_metrics() const {

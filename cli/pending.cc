@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "cli/invocation.h"
 #include "snapshot/attest.h"
+#include "store/config_file.h"
+#include "store/directory_store.h"
 #include "store/hash.h"
 
 namespace ingot {
@@ -43,6 +45,23 @@ bool file_or_keep(Invocation& run, const RepositoryId& repository, const std::ve
 
 std::string pending_key(const std::string& repository_path) {
     return "path-" + sha256(view_of(repository_path)).hex().substr(0, 16);
+}
+
+std::string repository_key(Invocation& run) {
+    try {
+        DirectoryStore blobs(run.fs, run.repository_path());
+        return load_config(blobs, {}).id.hex();
+    } catch (const Error& error) {
+        ignore_error(error, "opening says what is wrong; the record waits under the repository's path");
+        return pending_key(run.repository_path());
+    }
+}
+
+void keep_restore_audit(Invocation& run, const std::string& key, const AuditRecord& record) {
+    const std::string folder = pending_dir(run.state_dir());
+    make_dirs(run.fs, folder, 0700);
+    const std::string name = fmt::format("{}-audit-{}-{}.json", key, run.event.began_ms, record.restore_id);
+    replace_file(run.fs, join(folder, name), encode_audit(record));
 }
 
 static bool is_audit(const std::string& name) { return name.find("-audit-") != std::string::npos; }

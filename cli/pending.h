@@ -4,7 +4,11 @@
 //   <state dir>/pending/<repository id>-<time>-<manifest>.json      plain JSON, mode 0600; it holds no secrets
 //   <state dir>/pending/<repository id>-audit-<time>-<n>.json
 //
+//   <state dir>/pending/<repository id>-audit-<time>-<restore id>.json
+//
 // Where the repository is not to be read when an audit record is kept, pending_key() of its path stands in the place of its id.
+// The record of a restore waits from before its journal is removed, so that no crash leaves a restore without one; the command
+// that did it writes it once more when all is told, and then files it.
 //
 // Thread safety: one thread. Errors: keep_pending: Error{failed}. file_pending: warns, and leaves what it could not file.
 #pragma once
@@ -29,6 +33,10 @@ void keep_pending(FileSystem& fs, const std::string& state_dir, const Repository
 bool file_or_keep(Invocation& run, const RepositoryId& repository, const std::vector<Attestation>& attestations,
                   const std::string& what);
 
+// The repository's id in hex, or its pending_key() where it is not to be read.
+std::string repository_key(Invocation& run);
+// The record of a restore, under one name for all that this run says of it: the last word counts. Durable when it returns.
+void keep_restore_audit(Invocation& run, const std::string& key, const AuditRecord& record);
 // "path-<16 hexadecimal digits>"
 std::string pending_key(const std::string& repository_path);
 // `key`: the repository's id, or its pending_key. Durable when it returns.

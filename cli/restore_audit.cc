@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cli/exit_code.h"
+#include "cli/pending.h"
 #include "cli/pick.h"
 #include "restore/journal.h"
 
@@ -115,27 +117,49 @@ Timeline::Listener RestoreAudit::listener(Timeline::Listener next) {
     };
 }
 
+BeforeForgetting RestoreAudit::before_forgetting() {
+    return [this](const RestoreResult& result, const Error* error) {
+        if (!live_) return;
+        AuditRecord record = record_;
+        fill(record, result);
+        if (error != nullptr) {
+            record.outcome = "rolled_back";
+            record.exit = exit_code(error->code());
+            record.error = without_passwords(error->what());
+        }
+        try {
+            keep_restore_audit(run_, repository_key(run_), record);
+        } catch (const Error& failed) {
+            ignore_error(failed, "it is kept once more when all is told, and that says what is wrong");
+        }
+    };
+}
+
 void RestoreAudit::ended(const RestoreResult& result) {
     ended_ = true;
     if (result.outcome == "nothing") record_.restore_id.clear();
     if (!live_ || result.outcome == "nothing") return;
-    record_.restore_id = result.restore_id;
-    record_.outcome = result.outcome;
-    record_.finished_ms = wall_now_ms();
-    record_.targets = result.targets;
-    record_.bytes_written = result.bytes_written;
-    record_.unchanged = result.unchanged;
-    record_.replaced = result.replaced;
-    record_.added = result.added;
-    record_.removed = result.removed;
-    record_.metadata = result.metadata;
-    record_.outage_ms = result.outage_ms != 0 ? result.outage_ms : outage_of(record_.steps);
-    record_.problems = result.problems;
-    record_.kept_in = result.kept_in;
-    record_.safety = result.safety;
-    record_.steps.clear();
-    for (const RestoreStep& each : result.steps) record_.steps.push_back(audited(each));
+    fill(record_, result);
     run_.event.outcome = result.outcome;
+}
+
+void RestoreAudit::fill(AuditRecord& record, const RestoreResult& result) {
+    record.restore_id = result.restore_id;
+    record.outcome = result.outcome;
+    record.finished_ms = wall_now_ms();
+    record.targets = result.targets;
+    record.bytes_written = result.bytes_written;
+    record.unchanged = result.unchanged;
+    record.replaced = result.replaced;
+    record.added = result.added;
+    record.removed = result.removed;
+    record.metadata = result.metadata;
+    record.outage_ms = result.outage_ms != 0 ? result.outage_ms : outage_of(record.steps);
+    record.problems = result.problems;
+    record.kept_in = result.kept_in;
+    record.safety = result.safety;
+    record.steps.clear();
+    for (const RestoreStep& each : result.steps) record.steps.push_back(audited(each));
 }
 
 RestoreAudit::~RestoreAudit() {

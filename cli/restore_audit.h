@@ -26,9 +26,12 @@ public:
 
     Timeline::Listener listener(Timeline::Listener next);
     void ended(const RestoreResult& result);
+    // Keeps the record durably before the journal goes (cli/pending.h). Lives as long as this.
+    BeforeForgetting before_forgetting();
 
 private:
     void note_id();
+    static void fill(AuditRecord& record, const RestoreResult& result);
 
     Invocation& run_;
     AuditRecord record_;

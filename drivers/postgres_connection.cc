@@ -155,7 +155,9 @@ Error PgConnection::error_from(const std::string& message, bool timed_out, int64
         return {code_, fmt::format("{} did not answer within {}", address_.shown(), human_duration(limit_ms)),
                 "see whether the server hangs or waits for a lock (pg_stat_activity)"};
     }
-    const std::string text = on_one_line(address_.masked(message));
+    std::string text = on_one_line(address_.masked(message));
+    // What libpqxx says of a connection that the server ended within a statement is that it cannot tell its encoding.
+    if (text.find("not connected") != std::string::npos) text = "the server ended the connection";
     return {code_, fmt::format("{}: {}", address_.shown(), text), hint_for(text, refused_state_)};
 }
 

@@ -105,6 +105,12 @@ public:
         const Undo undo = saved();
         auto session = connect();
         const std::optional<int64_t> live = oid_of(*session, live_name()), old = oid_of(*session, old_name());
+        if (live && live != undo.live_oid && live != staged_oid() && !old) {
+            // Somebody made it between prepare_undo() and swap(), which refused to touch it: what is live is not ours.
+            drop(*session, new_name());
+            step("restore.postgres.undone");
+            return;
+        }
         if (live.value_or(0) != undo.live_oid) {
             if (undo.live_oid != 0 && old.value_or(0) != undo.live_oid) {
                 throw Error(Code::failed,
@@ -136,6 +142,8 @@ public:
         out.options["database"] = old_name();
         return out;
     }
+
+    std::string old_place() override { return "the database " + printable(old_name()); }
 
 private:
     [[noreturn]] void refuse(const std::string& why, const std::string& hint) const {

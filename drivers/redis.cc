@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "drivers/rdb_canonical.h"
 #include "drivers/redis_dump.h"
 #include "drivers/redis_facts.h"
 #include "drivers/redis_files.h"
+#include "drivers/redis_files_target.h"
 #include "drivers/redis_server.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
@@ -21,6 +24,8 @@ namespace {
 // Cached data and hashes of passwords are nobody else's.
 constexpr uint32_t kFolderMode = 0700;
 constexpr uint32_t kFileMode = 0600;
+// Keys that SCAN looks at for one answer: about a millisecond of the server's time.
+constexpr const char* kScanCount = "1000";
 // How far the second in an RDB file may lie from the one BGSAVE was answered in.
 constexpr int64_t kSlackS = 2;
 
@@ -265,7 +270,27 @@ std::optional<EngineMatch> RedisDriver::match_engine(const Facts& then) {
     return out;
 }
 
+Fact RedisDriver::ask_live(const std::string& question) {
+    const RedisPattern wanted = redis_pattern(question);
+    RedisConnection connection(settings_, Code::failed);
+    connection.call({"SELECT", std::to_string(wanted.db)});
+    if (wanted.pattern == "*") return connection.call({"DBSIZE"}).integer;
+    // SCAN may name a key twice while the server's table grows or shrinks. Of each a hash is kept: 2^-64 for two that share one.
+    std::unordered_set<size_t> seen;
+    std::string cursor = "0";
+    do {
+        const RedisReply reply = connection.call({"SCAN", cursor, "MATCH", wanted.pattern, "COUNT", kScanCount});
+        if (reply.items.size() != 2) throw connection.error("SCAN answered with something else than a cursor and keys");
+        cursor = reply.items[0].text;
+        for (const RedisReply& key : reply.items[1].items) seen.insert(std::hash<std::string>()(key.text));
+    } while (cursor != "0");
+    return static_cast<int64_t>(seen.size());
+}
+
 std::unique_ptr<EngineTarget> RedisDriver::engine_target(const TargetSpec& target) {
+    const bool began_by_server = target.fs->exists(join(target.work_dir, "plan"));
+    if (restores_by_redis_files(target) || (!began_by_server && is_stopped(settings_)))
+        return make_redis_files_target(target, settings_, root_);
     return make_redis_target(target, settings_, spec(), root_);
 }
 

@@ -27,6 +27,8 @@ public:
     // Reads the dump to its CRC.
     Facts open_artifact(const std::string& dir) override;
     std::optional<EngineMatch> match_engine(const Facts& then) override;
+    // A pattern, as a fact says it: how many keys match now. By SCAN, which keeps nobody waiting.
+    Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
 
 private:

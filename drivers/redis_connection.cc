@@ -77,7 +77,8 @@ void RedisConnection::connect(const RedisSettings& settings) {
     const timeval limit{settings.timeout_ms / 1000, (settings.timeout_ms % 1000) * 1000};
     parts_->context = url.socket.empty() ? redisConnectWithTimeout(url.host.c_str(), url.port, limit)
                                          : redisConnectUnixWithTimeout(url.socket.c_str(), limit);
-    const std::string hint = fmt::format("start the server, or mend the url of [sources.{}]", source_);
+    std::string hint = fmt::format("start the server, or mend the url of [sources.{}]", source_);
+    if (settings.data_dir.empty()) hint += "; where it does not start, name its folder there: data_dir = \"/var/lib/redis\"";
     if (parts_->context == nullptr) throw error("no memory for a connection");
     if (parts_->context->err != 0) throw error(fmt::format("connecting: {}", parts_->context->errstr), hint);
     redisEnableKeepAlive(parts_->context);

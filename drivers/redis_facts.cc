@@ -6,17 +6,17 @@
 
 namespace ingot {
 
+RedisPattern redis_pattern(const std::string& text) {
+    const size_t slash = text.find('/');
+    const std::string number = text.substr(0, slash);
+    const bool is_number = slash != std::string::npos && !number.empty() && number.size() < 6 &&
+                           std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+    if (!is_number) return {0, text};
+    return {static_cast<uint32_t>(std::stoul(number)), text.substr(slash + 1)};
+}
+
 RedisFacts::RedisFacts(const std::map<std::string, std::string>& patterns) {
-    for (const auto& [name, text] : patterns) {
-        Counted counted;
-        const size_t slash = text.find('/');
-        const std::string number = text.substr(0, slash);
-        const bool is_number = slash != std::string::npos && !number.empty() && number.size() < 6 &&
-                               std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-        counted.db = is_number ? static_cast<uint32_t>(std::stoul(number)) : 0;
-        counted.pattern = is_number ? text.substr(slash + 1) : text;
-        counted_[name] = std::move(counted);
-    }
+    for (const auto& [name, text] : patterns) counted_[name] = Counted{redis_pattern(text), 0};
 }
 
 void RedisFacts::key(const RdbKey& key) {

@@ -11,18 +11,25 @@
 
 namespace ingot {
 
+// What a fact counts: the keys of one database that match a pattern, as Redis's KEYS takes it.
+struct RedisPattern {
+    uint32_t db = 0;
+    std::string pattern;
+};
+
+// "session:*", or "1/session:*" for another database than 0.
+RedisPattern redis_pattern(const std::string& text);
+
 class RedisFacts {
 public:
-    // Name -> pattern of keys, as Redis's KEYS takes it, in database 0; "N/" before it names another one.
+    // Name -> redis_pattern().
     explicit RedisFacts(const std::map<std::string, std::string>& patterns);
 
     void key(const RdbKey& key);
     Facts facts(const RdbRead& read, const std::map<std::string, std::string>& fields, uint64_t functions) const;
 
 private:
-    struct Counted {
-        uint32_t db = 0;
-        std::string pattern;
+    struct Counted : RedisPattern {
         int64_t keys = 0;
     };
     std::map<std::string, Counted> counted_;

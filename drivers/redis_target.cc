@@ -133,6 +133,13 @@ public:
         return out;
     }
 
+    std::string old_place() override {
+        std::string out;
+        for (const auto& [live, spare] : plan())
+            out += fmt::format("{}{} (was {})", out.empty() ? "database " : ", ", spare, live);
+        return out;
+    }
+
 private:
     enum class State { none, fresh, old };
 

@@ -27,12 +27,13 @@ constexpr uint8_t kUndrainOwed = 1;
 constexpr uint8_t kStartOwed = 2;
 constexpr uint8_t kStartBegun = 4;
 constexpr uint8_t kCheckoutBegun = 8;
+constexpr uint8_t kGoingBack = 16;
 
 std::string journal_path(const std::string& state_dir, const std::string& stack) { return join(state_dir, stack + ".journal"); }
 
 std::optional<Journal> load_from(FileSystem& fs, const std::string& path) {
     if (!fs.exists(path)) return std::nullopt;
-    return decode_journal(read_file(fs, path, kJournalLimitBytes), path);
+    return read_journal(fs, path);
 }
 
 // The lock is on a file that is there for ever; there is nothing in it.
@@ -68,7 +69,8 @@ void encode_services(Encoder& out, const Journal& journal) {
     const JournalServices& services = journal.services;
     out.prefixed(journal.reason);
     out.u8(static_cast<uint8_t>((services.undrain_owed ? kUndrainOwed : 0) | (services.start_owed ? kStartOwed : 0) |
-                                (services.start_begun ? kStartBegun : 0) | (services.checkout_begun ? kCheckoutBegun : 0)));
+                                (services.start_begun ? kStartBegun : 0) | (services.checkout_begun ? kCheckoutBegun : 0) |
+                                (journal.going_back ? kGoingBack : 0)));
     out.prefixed(services.version_before).prefixed(services.version_after);
     out.u32(static_cast<uint32_t>(journal.expected.size()));
     for (const auto& [probe, value] : journal.expected) out.prefixed(probe).prefixed(value);
@@ -82,11 +84,13 @@ void decode_services(Decoder& in, Journal& journal) {
     JournalServices& services = journal.services;
     journal.reason = in.prefixed_text(kTextLimitBytes);
     const uint8_t flags = in.u8();
-    if ((flags & ~(kUndrainOwed | kStartOwed | kStartBegun | kCheckoutBegun)) != 0) in.fail("unknown flags of services");
+    if ((flags & ~(kUndrainOwed | kStartOwed | kStartBegun | kCheckoutBegun | kGoingBack)) != 0)
+        in.fail("unknown flags of services");
     services.undrain_owed = (flags & kUndrainOwed) != 0;
     services.start_owed = (flags & kStartOwed) != 0;
     services.start_begun = (flags & kStartBegun) != 0;
     services.checkout_begun = (flags & kCheckoutBegun) != 0;
+    journal.going_back = (flags & kGoingBack) != 0;
     services.version_before = in.prefixed_text(kTextLimitBytes);
     services.version_after = in.prefixed_text(kTextLimitBytes);
     std::string last;
@@ -111,6 +115,10 @@ void decode_services(Decoder& in, Journal& journal) {
 }
 
 }  // namespace
+
+Journal read_journal(FileSystem& fs, const std::string& path) {
+    return decode_journal(read_file(fs, path, kJournalLimitBytes), path);
+}
 
 const char* to_string(RestoreState state) {
     switch (state) {

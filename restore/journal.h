@@ -6,11 +6,11 @@
 // before, so a journal is read whole or not at all. Steps between two states are idempotent and are simply run again.
 //
 // Layout, in the one codec (base/bytes.h): magic "INGOTJR3", restore id, stack (u32-prefixed), 32 bytes snapshot, u8 state,
-// i64 started_ms, kept dir, reason, u8 services (1 undrain owed, 2 start owed, 4 start begun, 8 checkout begun), version before,
-// version after, u32 expectations, each: probe, value; u32 steps, each: name, i64 at_ms, i64 ms, u8 failed, detail; u32 targets,
-// each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped, 8 after_swap owed), u32 stage folders, each u32-prefixed,
-// staged dir, work dir, u32 roots, each: listing path, live path; then the SHA-256 of all before it. Paths are bytes, which JSON
-// cannot hold.
+// i64 started_ms, kept dir, reason, u8 services (1 undrain owed, 2 start owed, 4 start begun, 8 checkout begun, 16 going back),
+// version before, version after, u32 expectations, each: probe, value; u32 steps, each: name, i64 at_ms, i64 ms, u8 failed,
+// detail; u32 targets, each: source, driver, u8 flags (1 engine, 2 swap begun, 4 swapped, 8 after_swap owed), u32 stage folders,
+// each u32-prefixed, staged dir, work dir, u32 roots, each: listing path, live path; then the SHA-256 of all before it. Paths are
+// bytes, which JSON cannot hold.
 //
 // Thread safety: one thread, under the stack's restore lock (a kernel lock on `<stack>.lock` beside the journal).
 // Errors: Error{damaged} for a journal that cannot be read, naming it; Error{locked} when another restore of the stack runs.
@@ -67,6 +67,8 @@ struct Journal {
     std::string kept_dir = {};  // what the swap replaced is moved there once proven (keep_replaced.h); empty: it is deleted
     std::string reason = {};    // of a rollback
     JournalServices services = {};
+    // Some target may have been swapped back: from here on no probe is asked, for what it would find is no state of all of them.
+    bool going_back = false;
     std::map<std::string, std::string> expected = {};  // probe -> the value that the snapshot says it must find
     std::vector<RestoreStep> steps = {};
     std::vector<JournalTarget> targets = {};
@@ -89,6 +91,9 @@ private:
     std::string path_;
     std::unique_ptr<Lock> lock_;
 };
+
+// The journal in that file, which is there.
+Journal read_journal(FileSystem& fs, const std::string& path);
 
 Bytes encode_journal(const Journal& journal);
 // `path` names it in errors.

@@ -1,8 +1,10 @@
 #include "restore/old_pin.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "base/metadata.h"
@@ -10,6 +12,9 @@
 
 namespace ingot {
 namespace {
+
+// Raw bytes of a damaged state are nobody else's.
+constexpr uint32_t kFolderMode = 0700;
 
 // A file that nobody should change any more; whoever holds it open since before the swap still can.
 class PlainStream : public Stream {
@@ -79,7 +84,15 @@ std::unique_ptr<Stream> OldTreePin::open(const Entry& entry) {
     return plain_stream(fs_, tree_.stage(*current_.aside), current_.aside->path);
 }
 
-RawFilesPin::RawFilesPin(FileSystem& fs, std::vector<ReplacedFile> files) : fs_(fs), files_(std::move(files)) {
+RawFilesPin::RawFilesPin(FileSystem& fs, std::vector<ReplacedFile> files, const std::string& folder)
+    : fs_(fs), files_(std::move(files)) {
+    std::set<std::string> folders;
+    for (const ReplacedFile& file : files_) {
+        for (std::string above = parent_of(file.listing_path); !folder.empty() && is_below(above, folder);
+             above = parent_of(above))
+            folders.insert(above);
+    }
+    for (const std::string& each : folders) files_.push_back({"", each});
     std::ranges::sort(files_, [](const auto& a, const auto& b) { return listing_less(a.listing_path, b.listing_path); });
 }
 
@@ -88,6 +101,13 @@ std::optional<Entry> RawFilesPin::next() {
     const ReplacedFile& file = files_[at_++];
     Entry entry;
     entry.path = file.listing_path;
+    if (file.path.empty()) {
+        entry.type = EntryType::directory;
+        entry.mode = kFolderMode;
+        entry.uid = ::geteuid();
+        entry.gid = ::getegid();
+        return entry;
+    }
     try {
         const Metadata metadata = metadata_of(file.path);
         const struct stat st = stat_of(file.path);

@@ -37,7 +37,8 @@ private:
 // Files as they are, under the listing paths they had: raw bytes that no engine was asked about.
 class RawFilesPin : public Pin {
 public:
-    RawFilesPin(FileSystem& fs, std::vector<ReplacedFile> files);
+    // With `folder`, a listing path above all of them: it and the folders below it are entries too.
+    RawFilesPin(FileSystem& fs, std::vector<ReplacedFile> files, const std::string& folder = {});
 
     PinMoment moment() const override { return {}; }
     std::optional<Entry> next() override;
@@ -46,7 +47,7 @@ public:
 
 private:
     FileSystem& fs_;
-    std::vector<ReplacedFile> files_;  // in listing order
+    std::vector<ReplacedFile> files_;  // in listing order; a folder has no path
     size_t at_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "base/step.h"
 #include "restore/keep_replaced.h"
 #include "restore/last_restore.h"
+#include "restore/left_aside.h"
 #include "restore/probe.h"
 #include "restore/target.h"
 
@@ -38,6 +39,13 @@ bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& jo
               const std::set<std::string>& told, std::vector<std::string>& notices) {
     std::string problems;
     std::string hint;
+    journal.going_back = true;
+    try {
+        file.save(journal);
+        step("restore.going-back");
+    } catch (const Error& error) {
+        ignore_error(error, "a full disk must not keep the old state away; a crash from here on may ask the probes once more");
+    }
     for (size_t i = journal.targets.size(); i-- > 0;) {
         JournalTarget& target = journal.targets[i];
         const auto undo = [&] {
@@ -96,7 +104,7 @@ namespace {
 }  // namespace
 
 Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services, bool unsure,
-                      const std::set<std::string>& told) {
+                      const std::set<std::string>& told, const Forgetting& forgetting) {
     Ending ending;
     services.stop_again(unsure, ending.problems);
     bool cleanable = false;
@@ -110,7 +118,11 @@ Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Jou
         ending.left = {"the old state is live; the services were left to be started later"};
         return ending;
     }
-    ending.left = cleanable ? clean_all(fs, stack, file, journal)
+    const auto forget = [&] {
+        if (forgetting) forgetting(ending);
+        file.remove();
+    };
+    ending.left = cleanable ? clean_all(fs, stack, journal, forget)
                             : std::vector<std::string>{"the stage folders and the restore journal, which cannot be written"};
     return ending;
 }
@@ -137,12 +149,12 @@ void store_old_state(const Journal& journal, const KeepOldState& keep_old, Endin
 
 }  // namespace
 
-Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal,
-                     const KeepOldState& keep_old) {
+Ending finish_proven(FileSystem& fs, const Stack& stack, const Journal& journal, const KeepOldState& keep_old, bool last,
+                     const Forgetting& forgetting, const std::function<void()>& remove) {
     Ending ending;
     store_old_state(journal, keep_old, ending);
     if (!ending.left.empty()) return ending;
-    if (!journal.targets.empty()) {
+    if (last && !journal.targets.empty()) {
         try {
             note_last_restore(fs, stack.state_dir, stack.name, {journal.restore_id, ending.safety});
         } catch (const Error& error) {
@@ -160,11 +172,16 @@ Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, cons
                                               error.hint().empty() ? "" : "; ", error.hint()));
         }
     }
-    if (ending.left.empty()) ending.left = clean_all(fs, stack, file, journal);
+    const auto forget = [&] {
+        if (forgetting) forgetting(ending);
+        remove();
+    };
+    if (ending.left.empty()) ending.left = clean_all(fs, stack, journal, forget);
     return ending;
 }
 
-std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal) {
+std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, const Journal& journal,
+                                   const std::function<void()>& remove) {
     std::vector<std::string> left;
     for (const JournalTarget& target : journal.targets) {
         try {
@@ -177,7 +194,7 @@ std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFi
     step("restore.stages-removed");
     try {
         drop_empty_kept_folder(fs, journal.kept_dir);
-        file.remove();
+        remove();
     } catch (const Error& error) {
         left.push_back(error.what());
     }
@@ -216,8 +233,8 @@ public:
         result_.restore_id = journal_.restore_id;
         result_.targets = journal_.targets.size();
         result_.reason = journal_.reason;
-        const bool probing =
-            journal_.state == RestoreState::swapped && !options_.undo && options_.services && !stack_.probes.empty();
+        const bool probing = journal_.state == RestoreState::swapped && !journal_.going_back && !options_.undo &&
+                             options_.services && !stack_.probes.empty();
         const std::string how = journal_.state == RestoreState::picked && journal_.services.owed()
                                     ? "the old state is live, and its services are owed a start"
                                     : fmt::format("it stopped at '{}', so it goes {}", to_string(journal_.state),
@@ -275,14 +292,26 @@ private:
             ending.left = {"the new state is live; the old one was left to be stored by `ingot restore --resume`"};
             return ending;
         }
-        return finish_proven(fs_, stack_, file_, journal_, options_.keep_old);
+        return finish_proven(fs_, stack_, journal_, options_.keep_old, true, forgetting("restored"), [&] { file_.remove(); });
+    }
+
+    Forgetting forgetting(const char* outcome) {
+        return [this, outcome](const Ending& ending) {
+            if (!options_.before_forgetting) return;
+            RestoreResult told = result_;
+            told.outcome = outcome;
+            told.steps = journal_.steps;
+            told.safety = ending.safety;
+            told.problems.insert(told.problems.end(), ending.problems.begin(), ending.problems.end());
+            options_.before_forgetting(told, nullptr);
+        };
     }
 
     // After a crash nobody knows which engines took notice of the new files: each whose files were swapped is told again.
     Ending take_back() {
         std::set<std::string> told;
         for (const JournalTarget& target : journal_.targets) told.insert(target.source);
-        return undo_and_clean(fs_, stack_, file_, journal_, services_, true, told);
+        return undo_and_clean(fs_, stack_, file_, journal_, services_, true, told, forgetting("undone"));
     }
 
     Stack& stack_;
@@ -298,16 +327,6 @@ private:
 
 }  // namespace
 
-std::string set_proven_aside(FileSystem& fs, const Stack& stack) {
-    JournalFile file(fs, stack.state_dir, stack.name);
-    const std::optional<Journal> journal = file.load();
-    if (!journal || journal->state != RestoreState::proven) return {};
-    const std::string aside = join(stack.state_dir, fmt::format("{}.left-{}", stack.name, journal->restore_id));
-    write_new_file(fs, aside, encode_journal(*journal));
-    file.remove();
-    return aside;
-}
-
 Error undrain_failed(const Error& error, const Stack& stack) {
     return {
         Code::rollback_incomplete,
@@ -321,8 +340,8 @@ RestoreResult recover(Stack& stack, FileSystem& fs, Progress& progress, const Re
     result.outcome = "nothing";
     JournalFile file(fs, stack.state_dir, stack.name);
     std::optional<Journal> journal;
-    if (load_or_explain(file, journal) == nullptr) return result;
-    result = Recovery(stack, fs, progress, options, file, *journal).run();
+    if (load_or_explain(file, journal) != nullptr) result = Recovery(stack, fs, progress, options, file, *journal).run();
+    if (options.left_aside) finish_left_aside(fs, stack, file, options.keep_old, result);
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;
     return result;
 }

@@ -3,6 +3,7 @@
 // Thread safety: one thread, under the restore lock. Needs no repository. Idempotent, also when it is killed.
 #pragma once
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -22,29 +23,32 @@ namespace ingot {
 bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services,
               const std::set<std::string>& told, std::vector<std::string>& problems);
 
-// Removes stages and work folders, then the journal. What cannot be removed is returned, one line each, and the journal is kept.
-std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal);
-
 struct Ending {
     std::vector<std::string> left;      // what is left behind, one line each: the journal is kept
     std::vector<std::string> problems;  // what else a person should know
     std::string safety;                 // the id of the safety snapshot
 };
 
+// Called when only the journal is left to be removed. Null: nobody wants to know.
+using Forgetting = std::function<void(const Ending&)>;
+
+// Removes stages and work folders, then the journal by `remove`. What cannot be removed is returned, one line each, and the
+// journal is kept.
+std::vector<std::string> clean_all(FileSystem& fs, const Stack& stack, const Journal& journal,
+                                   const std::function<void()>& remove);
+
 // The services stop, undo_all, the services start (also where undo_all failed, I8), then clean_all where that may be.
 // `unsure`: after a crash, when the machine may have started services by itself.
 Ending undo_and_clean(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services, bool unsure,
-                      const std::set<std::string>& told);
+                      const std::set<std::string>& told, const Forgetting& forgetting);
 
 // Of a restore that is proven, where `undrain` failed: exit 22, for somebody has to see to it.
 Error undrain_failed(const Error& error, const Stack& stack);
 
 // Forward, from `proven`: stores the old state (`keep_old`, where it is given), keeps what was replaced where that was asked for
-// (keep_replaced.h), then clean_all. What could not be kept stays where it lies, and the journal with it.
-Ending finish_proven(FileSystem& fs, const Stack& stack, JournalFile& file, const Journal& journal, const KeepOldState& keep_old);
-
-// A proven restore whose old state could not be stored or removed stops being in the way of the next one: its journal is moved to
-// the returned path, and what it names stays where it lies. Empty: there is none.
-std::string set_proven_aside(FileSystem& fs, const Stack& stack);
+// (keep_replaced.h), then clean_all with `remove`. What could not be kept stays where it lies, and the journal with it.
+// `last`: it is the newest restore, which `ingot undo` takes back where nobody names one.
+Ending finish_proven(FileSystem& fs, const Stack& stack, const Journal& journal, const KeepOldState& keep_old, bool last,
+                     const Forgetting& forgetting, const std::function<void()>& remove);
 
 }  // namespace ingot

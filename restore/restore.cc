@@ -229,7 +229,8 @@ private:
     }
 
     void clean() {
-        const Ending ending = finish_proven(fs_, stack_, *file_, journal_, options_.keep_old);
+        const Ending ending =
+            finish_proven(fs_, stack_, journal_, options_.keep_old, true, forgetting(nullptr), [&] { file_->remove(); });
         result_.safety = ending.safety;
         for (const std::string& line : ending.left) {
             result_.problems.push_back("left behind: " + line + "; `ingot restore --resume` tries again");
@@ -254,7 +255,13 @@ private:
         const bool touched = services_ && services_->owed();
         if (touched) start_again(error);
         if (file_ && saved_) {
-            for (const std::string& line : clean_all(fs_, stack_, *file_, journal_)) left += "; left behind: " + line;
+            const Error told(Code::rolled_back,
+                             fmt::format("{}; nothing was swapped, and the services were started again", error.what()));
+            const auto forget = [&] {
+                if (touched) forgetting (&told)({});
+                file_->remove();
+            };
+            for (const std::string& line : clean_all(fs_, stack_, journal_, forget)) left += "; left behind: " + line;
         }
         // Services that were out for a while are no "nothing was changed", to a script that looks at the exit status.
         throw Error(
@@ -286,7 +293,9 @@ private:
         targets_.clear();
         std::string left, told;
         try {
-            const Ending ending = undo_and_clean(fs_, stack_, *file_, journal_, *services_, false, told_);
+            const Error forgotten(Code::rolled_back,
+                                  fmt::format("{}; the restore was taken back, the old state is live", error.what()));
+            const Ending ending = undo_and_clean(fs_, stack_, *file_, journal_, *services_, false, told_, forgetting(&forgotten));
             for (const std::string& line : ending.problems) told += "; " + line;
             for (const std::string& line : ending.left) left += "; left behind: " + line;
         } catch (const Error& undo_error) {
@@ -297,6 +306,20 @@ private:
         throw Error(Code::rolled_back,
                     fmt::format("{}; the restore was taken back, the old state is live{}{}", error.what(), told, left),
                     left.empty() ? error.hint() : "`ingot restore --undo` removes what was left behind");
+    }
+
+    // `error`: null where it went through; else it lives longer than what is returned.
+    Forgetting forgetting(const Error* error) {
+        return [this, error](const Ending& ending) {
+            if (!options_.before_forgetting) return;
+            RestoreResult told = result_;
+            told.outcome = error == nullptr ? "restored" : "";
+            told.steps = journal_.steps;
+            told.safety = ending.safety;
+            told.problems.insert(told.problems.end(), ending.problems.begin(), ending.problems.end());
+            if (!journal_.kept_dir.empty() && fs_.exists(journal_.kept_dir)) told.kept_in = journal_.kept_dir;
+            options_.before_forgetting(told, error);
+        };
     }
 
     // Durable before the next step may run.

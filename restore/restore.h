@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/filesystem.h"
 #include "base/progress.h"
 #include "restore/timeline.h"
@@ -23,6 +24,12 @@ struct Journal;
 // nothing to store. Throws where that failed: the old state then stays where it lies, and the journal with it.
 using KeepOldState = std::function<std::string(const Journal&)>;
 
+struct RestoreResult;
+
+// Called right before the journal of a restore is removed, when everything else is done: what is to be known of the restore later
+// must be durable when it returns. `error`: what ended it; null where it went through. It throws nothing.
+using BeforeForgetting = std::function<void(const RestoreResult& result, const Error* error)>;
+
 struct RestoreOptions {
     std::vector<std::string> only;  // sources; empty: all that the snapshot holds
     std::string to;                 // a folder: everything goes below DIR/<source>/, nothing live is touched
@@ -31,6 +38,7 @@ struct RestoreOptions {
     std::string reason = {};         // of a rollback; kept in the journal and in the result
     Timeline::Listener on_step = {};
     KeepOldState keep_old = {};  // null: the old state is deleted
+    BeforeForgetting before_forgetting = {};
 };
 
 struct RestoreChange {
@@ -56,6 +64,8 @@ struct RestoreResult {
     std::string reason;
     std::string safety;              // the id of the safety snapshot; empty: none was made
     std::vector<RestoreStep> steps;  // also those before a crash
+    // Of earlier restores whose old state had been set aside (restore/left_aside.h) and is stored, or gone, now: one line each.
+    std::vector<std::string> left_finished = {};
 };
 
 RestoreResult restore(Repository& repository, const Snapshot& snapshot, Stack& stack, FileSystem& fs,
@@ -72,6 +82,9 @@ struct RecoverOptions {
     bool services = true;
     Timeline::Listener on_step = {};
     KeepOldState keep_old = {};
+    BeforeForgetting before_forgetting = {};
+    // Old states of earlier restores that were set aside are seen to as well; not where somebody waits for the next restore.
+    bool left_aside = false;
 };
 
 // Finishes what a crash left: forward where it was proven; where everything was swapped and probes are configured, by what they

@@ -112,7 +112,14 @@ private:
             throw Error(Code::failed, fmt::format("source {} ({}) is no longer in the config", target.source, target.driver),
                         "put the source back into the config");
         }
-        if (const std::optional<SourceSpec> old = engine->old_state()) return store_by_driver(target, *old);
+        if (const std::optional<SourceSpec> old = engine->old_state()) {
+            try {
+                return store_by_driver(target, *old);
+            } catch (const Error& error) {
+                const std::string place = engine->old_place();
+                throw error.within(fmt::format("the old {}{}{}", target.source, place.empty() ? "" : ", which is ", place));
+            }
+        }
         const std::vector<ReplacedFile> files = engine->replaced();
         if (files.empty()) {
             result_.notes.push_back(fmt::format("{} had no old state that could be stored", target.source));
@@ -140,7 +147,13 @@ private:
                 record.facts[kRawFact] = std::string(error.what());
             }
         }
-        RawFilesPin pin(fs_, files);
+        if (!record.facts.contains(kRawFact)) {
+            result_.notes.push_back(fmt::format(
+                "the old {} is kept as the files that its engine had: `ingot restore ID --only {} --to DIR` gives them back",
+                target.source, target.source));
+            record.facts[kRawFact] = std::string("the files of an engine that was not running");
+        }
+        RawFilesPin pin(fs_, files, is_a_file || record.roots.empty() ? std::string() : record.roots.front());
         store(pin, "", record);
     }
 

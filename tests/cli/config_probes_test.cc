@@ -70,9 +70,9 @@ TEST(ConfigProbes, SqlNeedsASourceThatAnswersItAndSomethingToCompareWith) {
         reading_of(sql + "source = \"docs\"\nvalue = 1\n[sources.docs]\ndriver = \"files\"\npath = \"d\"\n").lines(),
         Lines{"i.toml:13: `source`: [sources.docs] has the driver files, which takes no SQL; those that do: sqlite, postgres"});
     const std::string count = "[[probes]]\nname = \"a\"\ncount = \"chunks {}\"\nvalue = 1\n";
-    EXPECT_EQ(
-        reading_of(count + "source = \"db\"\n").lines(),
-        Lines{"i.toml:14: `source`: [sources.db] has the driver sqlite, which takes no `count`; those that do: mongodb, qdrant"});
+    EXPECT_EQ(reading_of(count + "source = \"db\"\n").lines(),
+              Lines{"i.toml:14: `source`: [sources.db] has the driver sqlite, which takes no `count`; those that do: mongodb, "
+                    "qdrant, redis"});
     EXPECT_EQ(reading_of(count + "source = \"m\"\n[sources.m]\ndriver = \"mongodb\"\nuri = \"mongodb://h/app\"\n").lines(),
               Lines{});
 }

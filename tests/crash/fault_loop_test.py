@@ -12,46 +12,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
+from fault_loop import Loop, errors_of
 from faulted_restore import TwoStates
-from faulted_run import (INGOT, NIGHTLY, SANITIZED, main, require, run, shim_counts, shim_env, spread, work_folder)
+from faulted_run import INGOT, SANITIZED, main, require, run, shim_counts, shim_env, work_folder
 from faulted_stack import Stack
 from recorded_services import Services
-
-KINDS = ("write", "fsync", "rename", "unlink", "mkdir", "truncate", "create")
-
-
-class Loop:
-    """One command under every fault, or an even sample of them."""
-
-    def __init__(self, folder, words, paths, prepare, counts):
-        self.words, self.paths, self.prepare, self.counts = words, paths, prepare, counts
-        self.log = folder + "/calls"
-
-    def cases(self, each):
-        """(what fails, environment); `each`: how many of one kind."""
-        for kind in KINDS:
-            self.prepare()
-            run(self.words, shim_env(kind, self.paths, count=self.log)).expect(0)
-            calls, _ = shim_counts(self.log)
-            self.counts[f"{kind} calls"] = calls
-            picked = range(1, calls + 1) if NIGHTLY else spread(1, calls, each)
-            for index, at in enumerate(picked if calls else []):
-                for mode in ("once", "forever"):
-                    for error in ("EIO", "ENOSPC") if NIGHTLY else (("EIO", "ENOSPC")[(index + (mode == "once")) % 2],):
-                        yield f"{kind} {at} of {calls}, {mode}, {error}", shim_env(kind, self.paths, at, mode, error, self.log)
-
-    def run(self, env):
-        self.prepare()
-        done = run(self.words, env)
-        self.counts.add("runs")
-        self.counts.add("faults that struck", shim_counts(self.log)[1] > 0)
-        self.counts.add(f"exit {done.status}")
-        return done
-
-
-def errors_of(done):
-    return [line for line in done.said.splitlines() if '"message_type":"error"' in line]
-
 
 def copy_back(saved, folders):
     for folder in folders:

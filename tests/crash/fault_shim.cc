@@ -2,7 +2,9 @@
 // SQLite do not use base/filesystem.h, and their calls fail here too.
 //
 //   SHIM_KIND=write|fsync|rename|unlink|mkdir|truncate|create|any   which calls
-//   SHIM_PATH=PREFIX[:PREFIX...]     only calls on paths below; a call on a descriptor counts by the path it was opened with
+//   SHIM_KIND=spawn                 starts of other programs, wherever they lie; only those of Ingot itself
+//   SHIM_KIND=clock                 no call fails: from the N-th question on, the wall clock is SHIM_JUMP seconds off; Ingot's
+//   only SHIM_PATH=PREFIX[:PREFIX...]     only calls on paths below; a call on a descriptor counts by the path it was opened with
 //   SHIM_AT=N                        the N-th of these calls, from 1; 0 or not there: only count
 //   SHIM_MODE=once|forever|kill|short   fails it, it and all later ones, kill -9 before it; or writes only half, from it on
 //   SHIM_ERRNO=EIO|ENOSPC
@@ -11,6 +13,7 @@
 // `any` is any of the kinds. Renames count where either end lies below.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -26,6 +29,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 
 namespace {
 
@@ -127,6 +131,11 @@ Verdict judge(const char* kind) {
 }
 
 bool wanted(const char* kind) { return ::strcmp(shim().kind, kind) == 0 || ::strcmp(shim().kind, "any") == 0; }
+
+// The shell of a hook inherits LD_PRELOAD: what it does is its own.
+bool of_ingot(const char* kind) {
+    return ::strcmp(shim().kind, kind) == 0 && ::strncmp(program_invocation_short_name, "ingot", 5) == 0;
+}
 
 Verdict on_fd(const char* kind, int fd) {
     if (!wanted(kind)) return Verdict::pass;
@@ -314,6 +323,36 @@ int openat64(int folder, const char* path, int flags, ...) {
     REAL(openat64);
     TAKE_MODE(flags)
     return (flags & O_CREAT) != 0 && fails("create", folder, path) ? -1 : real(folder, path, flags, mode);
+}
+
+int posix_spawnp(pid_t* pid, const char* file, const posix_spawn_file_actions_t* actions, const posix_spawnattr_t* attributes,
+                 char* const argv[], char* const environment[]) {
+    REAL(posix_spawnp);
+    if (of_ingot("spawn") && judge("spawn") == Verdict::fail) return errno;
+    return real(pid, file, actions, attributes, argv, environment);
+}
+
+pid_t fork() {
+    REAL(fork);
+    return of_ingot("spawn") && judge("spawn") == Verdict::fail ? -1 : real();
+}
+
+pid_t _Fork() {
+    REAL(_Fork);
+    return of_ingot("spawn") && judge("spawn") == Verdict::fail ? -1 : real();
+}
+
+int clock_gettime(clockid_t id, struct timespec* now) {
+    REAL(clock_gettime);
+    const int result = real(id, now);
+    if (id != CLOCK_REALTIME || !of_ingot("clock")) return result;
+    static const char* const jump = ::getenv("SHIM_JUMP");
+    static const uint64_t at = shim().at;
+    const uint64_t number = ++shim().counts[0];
+    if (at == 0 || number < at || jump == nullptr) return result;
+    ++shim().counts[1];
+    now->tv_sec += ::atoll(jump);
+    return result;
 }
 
 }  // extern "C"

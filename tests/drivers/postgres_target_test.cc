@@ -238,6 +238,24 @@ TEST_F(PostgresTarget, ADatabaseThatIsGoneIsMadeAndUndoneAgain) {
     EXPECT_EQ(beside(), "");
 }
 
+TEST_F(PostgresTarget, ADatabaseThatSomebodyPutInItsPlaceBeforeTheSwapIsLeftAlone) {
+    engine()->stage();
+    engine()->prepare_undo();
+    server_->sql("postgres", fmt::format("DROP DATABASE {}", database_));
+    server_->sql("postgres", fmt::format("CREATE DATABASE {}", database_));
+    sql("CREATE TABLE chunks AS SELECT 1 AS id");
+    try {
+        engine()->swap();
+        ADD_FAILURE() << "swapped";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), Code::failed);
+        EXPECT_NE(std::string(error.what()).find("another database"), std::string::npos) << error.what();
+    }
+    for (int again = 0; again < 2; ++again) engine()->undo();
+    EXPECT_EQ(rows(), "1");
+    EXPECT_EQ(beside(), "");
+}
+
 TEST_F(PostgresTarget, RightsAndPreparedTransactionsAreAskedForFirst) {
     server_->sql("postgres", "DROP ROLE IF EXISTS weak");
     server_->sql("postgres", "CREATE ROLE weak LOGIN");

@@ -5,6 +5,15 @@
 namespace ingot {
 namespace {
 
+TEST(RedisFacts, APatternMayNameADatabase) {
+    EXPECT_EQ(redis_pattern("session:*").db, 0u);
+    EXPECT_EQ(redis_pattern("session:*").pattern, "session:*");
+    EXPECT_EQ(redis_pattern("12/s*").db, 12u);
+    EXPECT_EQ(redis_pattern("12/s*").pattern, "s*");
+    EXPECT_EQ(redis_pattern("a/*").pattern, "a/*");
+    EXPECT_EQ(redis_pattern("/x").pattern, "/x");
+}
+
 TEST(RedisFacts, CountsWhatMatches) {
     RedisFacts facts({{"sessions", "session:*"}, {"ones", "1/s*"}, {"paths", "a/*"}});
     RdbKey key;

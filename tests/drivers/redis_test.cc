@@ -48,6 +48,23 @@ TEST_F(RedisTest, ASnapshotIsAnRdbFileThatRedisTakes) {
     EXPECT_TRUE(decode_rdb_aux(view_of(files.at("s.redis/aux"))).contains("repl-id"));
 }
 
+TEST_F(RedisTest, ALiveServerCountsWhatAFactCounts) {
+    RedisServer server;
+    fill_with_all_types(server);
+    SourceSpec with_facts = spec(server);
+    with_facts.facts = {{"sessions", "session:*"}, {"all", "*"}, {"elsewhere", "1/*"}, {"none", "no such:*"}};
+    RedisDriver driver(with_facts);
+    driver.prepare();
+    const auto pin = driver.pin();
+    const Facts pinned = pin->facts();
+    const std::string before = server.content();
+    EXPECT_EQ(std::get<int64_t>(driver.ask_live("session:*")), 600);
+    for (const auto& [name, question] : with_facts.facts) EXPECT_EQ(driver.ask_live(question), pinned.at(name)) << name;
+    EXPECT_EQ(server.content(), before);
+    server.kill(SIGKILL);
+    EXPECT_THROW(driver.ask_live("*"), Error);
+}
+
 TEST_F(RedisTest, UnchangedDataIsTheSameDumpAlsoAfterTheServerStartedAgain) {
     RedisServer server;
     fill_with_all_types(server);

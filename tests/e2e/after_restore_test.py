@@ -160,6 +160,10 @@ class Scene:
         return len(written)
 
 
+def event_of(scene, done):
+    return next(one for one in scene.events() if one["restore_id"] == done.summary["restore_id"])
+
+
 def rollback_is_told_and_recorded(counts):
     with Receiver() as receiver, work_folder("after") as folder:
         scene = Scene(folder, receiver.port)
@@ -219,6 +223,11 @@ def rollback_is_told_and_recorded(counts):
                 require(len(re.findall(r"(?<!\\)\|", line)) == 6, "a row of the timeline has five cells", line)
         last = scene.text("report")
         require("the state of before is live again" in last and "health: **failed**" in last, "the last report", last)
+        # The outage is measured, printed and reported.
+        require(done.summary["outage_ms"] == records[0]["outage_ms"] == event_of(scene, done)["outage_ms"] > 0, "the outage", done, records[0])
+        require(re.search(r"\| services out for \| [0-9.]+ m?s \|", report), "the outage is not in the report", report)
+        os.remove(folder + "/stack/bad")
+        require(re.search(r"written, out for [0-9.]+ m?s, ", scene.text("restore", golden, "--yes")), "the outage is not printed")
         shown = scene.text("config", "show")
         written = scene.require_no_secrets(report, last, json.dumps(records), shown, str(back.summary))
         with contextlib.closing(sqlite3.connect(folder + "/events.db")) as database:
@@ -279,4 +288,35 @@ def a_restore_that_died_is_recorded_by_its_recovery(counts):
         counts["steps in the record of a resumed restore"] = len(names)
 
 
-main("after_restore_test", rollback_is_told_and_recorded, receivers_that_misbehave, a_restore_that_died_is_recorded_by_its_recovery)
+def no_crash_leaves_a_restore_without_a_record(counts):
+    """Killed right after the journal is gone, and at the steps before it: of a restore, of one that is taken back, of a recovery."""
+    with Receiver() as receiver, work_folder("after-forgotten") as folder:
+        scene = Scene(folder, receiver.port)
+        scene.ingot("snapshot", "--golden").expect(0)
+        for outcome, bad in (("restored", False), ("rolled_back", True)):
+            for number, step in enumerate(("restore.stages-removed", "restore.cleaned")):
+                scene.add_chunks(3)
+                known = {one["restore_id"] for one in scene.audits()}
+                if bad:
+                    scene.write("stack/bad", "")
+                reason = f"killed at {step}"
+                died = scene.ingot("rollback", "--reason", reason, program=FAULTED, env={"INGOT_TEST_KILL_AT": step})
+                require(died.status == -9, "it was not killed", died)
+                if bad:
+                    os.remove(folder + "/stack/bad")
+                if number == 0:
+                    scene.ingot("restore", "--resume").expect(0)
+                new = [one for one in scene.audits() if one["restore_id"] not in known]
+                require(new and all(one["reason"] == reason for one in new), f"no record of a restore killed at {step}", scene.audits())
+                if number == 1:
+                    require([one["outcome"] for one in new] == [outcome] and new[0]["steps"], "the record", new)
+                    require(new[0]["action"] == "rollback" and (outcome == "restored" or "health" in new[0]["error"]), "the record", new)
+                counts.add("restores killed while they were forgotten, and recorded")
+        before = len(scene.audits())
+        scene.ingot("snapshot").expect(0)
+        require(len(scene.audits()) == before, "records were filed twice, or lost, when they were filed", scene.audits())
+        counts["records"] = before
+
+
+main("after_restore_test", rollback_is_told_and_recorded, receivers_that_misbehave, a_restore_that_died_is_recorded_by_its_recovery,
+     no_crash_leaves_a_restore_without_a_record)

@@ -119,6 +119,22 @@ def guards(counts):
         require(not before.differs(stack.content()), "not as before", done)
         counts.add("signals passed to the group")
 
+        # The way back does not work: 22, for somebody has to come.
+        spoil = f"echo spoiled > {root}/docs/f2; exit 7"
+        for hook in ("fails.stop", "fails.start"):
+            services.mark(hook)
+            done = stack.ingot("guard", "--", "/bin/sh", "-c", spoil).expect(22)
+            golden = done.said.split("snapshot ")[1][:8]
+            require("the command ended with 7" in done.said and "the stack was not put back" in done.said, "it does not say both", done)
+            with open(root + "/docs/f2", encoding="utf-8") as file:
+                require(file.read() == "spoiled\n", "another state", done)
+            services.unmark(hook)
+            stack.ingot("restore", "--undo").expect(0)
+            services.require_running(done)
+            stack.ingot("restore", golden, "--yes").expect(0)
+            require(not before.differs(stack.content()), "not as before", before.differs(stack.content()), done)
+            counts.add("exit 22: not put back, and what to do")
+
         # No way back, no deploy.
         os.remove(root + "/.env")
         done = stack.ingot("guard", "--", "/bin/sh", "-c", f"echo ran > {folder}/ran").expect(1)

@@ -15,8 +15,8 @@ from faulted_mounts import Mount, need_mounts
 from faulted_run import CI, RANDOM, Counts, require
 from postgres_server import Postgres, programs
 from qdrant_server import KEY, Qdrant
-from redis_test import SERVER as REDIS
-from redis_test import Redis
+from redis_server import SERVER as REDIS
+from redis_server import Redis
 
 try:
     import faiss

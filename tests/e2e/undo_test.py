@@ -111,7 +111,20 @@ def kept_when_it_cannot_be_stored(counts):
             done = impatient(stack, "rollback", "--reason", "again").expect(0)
             require("stays where it lies" in done.said, "it does not say where the old state is", done)
             require(states.which(done, unfinished=True) == "new", "not the new state", done)
+            aside = [name for name in os.listdir(stack.state) if name.startswith("rag.left-")]
+            require(len(aside) == 1 and aside[0] in done.said, "what was set aside is not named", done)
         counts.add("rollbacks not kept back")
+        # The rollback's own old state waits too: both are stored now, and the rollback stays the last restore.
+        before = len(safeties(stack))
+        done = stack.ingot("restore", "--resume").expect(0)
+        last = done.summary["safety_snapshot_id"]
+        require("set aside, is snapshot" in done.said and len(safeties(stack)) == before + 2, "what was set aside was not stored", done)
+        require_state(states, "new", done)
+        require(not [name for name in os.listdir(stack.state) if name.startswith("rag.left-")], "left behind", done)
+        require(stack.ingot("undo", "--dry-run").expect(0).summary["snapshot_id"] == last, "another restore is the last one now", done)
+        done = stack.ingot("undo", aside[0].removeprefix("rag.left-"), "--yes").expect(0)
+        require_state(states, "old", done)
+        counts.add("old states that were set aside, stored later and brought back")
 
 
 def raw_bytes(counts):

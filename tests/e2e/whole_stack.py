@@ -23,7 +23,7 @@ import mongo
 import qdrant_archive
 from postgres_server import programs
 from qdrant_server import KEY, Client
-from redis_test import Redis
+from redis_server import Redis
 
 SHARDS, POINTS, VECTORS, DIMENSION = 2, 8, 16, 32
 DATABASE = COLLECTION = "rag"

@@ -21,8 +21,8 @@ from faulted_run import BUILD, CI, INGOT, SANITIZED, SOURCE, Counts, require, ro
 from nginx_test import CONF, NGINX, SITE
 from postgres_server import Postgres, programs
 from qdrant_server import KEY, Qdrant
-from redis_test import SERVER as REDIS
-from redis_test import Redis
+from redis_server import SERVER as REDIS
+from redis_server import Redis
 
 try:
     import mongo

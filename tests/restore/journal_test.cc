@@ -52,6 +52,10 @@ TEST(Journal, ReadsBackWhatWasWritten) {
     EXPECT_EQ(again.reason, "error rate");
     EXPECT_TRUE(again.services.undrain_owed && again.services.start_begun && again.services.checkout_begun);
     EXPECT_FALSE(again.services.start_owed);
+    EXPECT_FALSE(again.going_back);
+    Journal back = journal;
+    back.going_back = true;
+    EXPECT_TRUE(decode_journal(encode_journal(back), "journal").going_back);
     EXPECT_EQ(again.services.version_before, "v2");
     EXPECT_EQ(again.services.version_after, "v1");
     EXPECT_EQ(again.expected.at("rows"), "12");

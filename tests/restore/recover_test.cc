@@ -132,5 +132,46 @@ TEST_F(Recover, NamesATargetWhosePlanIsGoneAndKeepsTheJournal) {
     EXPECT_TRUE(unfinished_restore(fs_, dir_.at("state"), "test"));
 }
 
+// What is to be known of a restore is told while its journal is there: no crash leaves one without a word.
+TEST_F(Recover, TellsOfARestoreBeforeItsJournalGoes) {
+    struct Told {
+        std::string outcome, error, restore_id;
+        bool unfinished;
+        size_t leftovers;
+    };
+    std::vector<Told> told;
+    const BeforeForgetting telling = [&](const RestoreResult& result, const Error* error) {
+        told.push_back({result.outcome, error == nullptr ? "" : error->what(), result.restore_id,
+                        unfinished_restore(fs_, stack_.state_dir, "test").has_value(), leftovers().size()});
+    };
+    const Snapshot snapshot = take();
+    change();
+    RestoreOptions options;
+    options.before_forgetting = telling;
+    FakeEngine::breaks = true;
+    EXPECT_EQ(error_of([&] { run(snapshot, options); }).code(), Code::rolled_back);
+    FakeEngine::breaks = false;
+    FakeEngine::refuses = true;
+    EXPECT_EQ(error_of([&] { run(snapshot, options); }).code(),
+              Code::failed);  // of what touched nothing there is nothing to tell
+    FakeEngine::refuses = false;
+    options.keep_old = [](const Journal&) -> std::string { throw Error(Code::locked, "the repository is locked"); };
+    const RestoreResult result = run(snapshot, options);  // its journal stays
+    ASSERT_EQ(told.size(), 1u);
+    EXPECT_EQ(told[0].outcome, "");
+    EXPECT_NE(told[0].error.find("the old state is live"), std::string::npos) << told[0].error;
+    RecoverOptions again;
+    again.before_forgetting = telling;
+    recover(stack_, fs_, progress_, again);
+    ASSERT_EQ(told.size(), 2u);
+    EXPECT_EQ(told[1].outcome, "restored");
+    EXPECT_EQ(told[1].restore_id, result.restore_id);
+    for (const Told& each : told) {
+        EXPECT_TRUE(each.unfinished);
+        EXPECT_EQ(each.leftovers, 1u);  // the journal alone
+    }
+    EXPECT_EQ(leftovers(), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace ingot::test

@@ -155,19 +155,5 @@ TEST_F(SafetyTest, IsTakenByTheResumeWhereADiskFailed) {
     std::printf("%d faults while the old state was stored, all made good by a resume\n", failed);
 }
 
-TEST_F(SafetyTest, OfARestoreThatIsInTheWayIsSetAside) {
-    const Snapshot snapshot = take();
-    change();
-    RestoreOptions options;
-    options.keep_old = [](const Journal&) -> std::string { throw Error(Code::locked, "the repository is locked"); };
-    const RestoreResult result = run(snapshot, options);
-    ASSERT_EQ(result.problems.size(), 1u);
-    EXPECT_TRUE(unfinished_restore(fs_, stack_.state_dir, "test"));
-    EXPECT_EQ(set_proven_aside(fs_, stack_), join(stack_.state_dir, "test.left-" + result.restore_id));
-    EXPECT_FALSE(unfinished_restore(fs_, stack_.state_dir, "test"));
-    EXPECT_EQ(set_proven_aside(fs_, stack_), "");
-    EXPECT_FALSE(leftovers().empty());
-}
-
 }  // namespace
 }  // namespace ingot::test

@@ -20,6 +20,7 @@ class TwoStates:
         self.stack = Stack(base, **places)
         os.makedirs(os.path.dirname(self.stack.root), exist_ok=True)
         self.stack.fill(files=9, rows=60, kib=8)
+        self.fill_more()
         self.stack.init()
         self.snapshot = self.stack.ingot("snapshot").expect(0).summary["snapshot_id"]
         self.new = self.stack.content()
@@ -28,6 +29,12 @@ class TwoStates:
         self.set_old()
         self.old = self.stack.content()
         require(self.old.differs(self.new), "the two states are one")
+
+    def fill_more(self):
+        """Of a stack with more sources: their new state, before it is stored."""
+
+    def change_more(self):
+        """Their old state; what lies below the stack's root is then saved with the rest of it."""
 
     def make_old(self):
         """Other contents, types, names and metadata; the database with a -wal that holds committed rows."""
@@ -51,6 +58,7 @@ class TwoStates:
         connection.execute("BEGIN")
         add_rows(connection, 2, 40, 25)
         connection.execute("COMMIT")
+        self.change_more()
         run(["cp", "-a", root, self.saved]).expect(0)  # with the -wal, which closing would remove
         connection.close()
 

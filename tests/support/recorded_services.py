@@ -7,11 +7,12 @@ from faulted_run import require
 
 SCRIPT = """\
 #!/bin/sh
-# $1: which hook. A file fails.NAME makes it fail; slow.NAME holds the seconds that it takes.
+# $1: which hook. A file fails.NAME makes it fail, once.NAME once; slow.NAME holds the seconds that it takes.
 cd "{base}" || exit 9
 echo "$1 ${{INGOT_VERSION:--}} ${{INGOT_SNAPSHOT:--}} ${{INGOT_RESTORE:--}}" >> calls
 if [ -e "slow.$1" ]; then sleep "$(cat "slow.$1")"; fi
 if [ -e "fails.$1" ]; then echo "$1 does not work"; exit 1; fi
+if [ -e "once.$1" ]; then rm "once.$1"; echo "$1 does not work yet"; exit 1; fi
 case "$1" in
     stop) touch down ;;
     start) rm -f down ;;

@@ -95,7 +95,7 @@ class Postgres:
 
     def psql(self, text, database="postgres", check=True):
         done = run([self.bin + "/psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database,
-                    "-c", text], {"PGCONNECT_TIMEOUT": "5"}, 60)
+                    "-c", text], {"PGCONNECT_TIMEOUT": "30"}, 60)
         require(not check or done.status == 0, f"{text[:200]}: {done.said}")
         return done
 
