@@ -30,6 +30,8 @@ public:
     // "COLLECTION", "DATABASE/COLLECTION", with a filter in JSON after a blank: how many documents match.
     Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // Databases of its own on the live server (drivers/mongodb_scratch.h).
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     MongoSettings settings_;

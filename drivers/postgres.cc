@@ -7,6 +7,7 @@
 #include "drivers/postgres_archive.h"
 #include "drivers/postgres_database.h"
 #include "drivers/postgres_pin.h"
+#include "drivers/postgres_scratch.h"
 #include "drivers/postgres_target.h"
 #include "drivers/source_paths.h"
 
@@ -80,6 +81,11 @@ Fact PostgresDriver::ask_live(const std::string& question) {
 
 std::unique_ptr<EngineTarget> PostgresDriver::engine_target(const TargetSpec& target) {
     return make_pg_target(target, settings_, spec());
+}
+
+std::unique_ptr<ScratchTarget> PostgresDriver::scratch_target(const ScratchSpec& scratch) {
+    if (settings_.scratch == PgSettings::Scratch::files) return nullptr;
+    return make_pg_scratch(scratch, settings_, spec());
 }
 
 }  // namespace ingot

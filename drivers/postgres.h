@@ -32,6 +32,8 @@ public:
     // One SELECT of one value, in a transaction that cannot write.
     Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // A database beside the live one, or in a temporary server (drivers/postgres_scratch.h).
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     PgSettings settings_;

@@ -25,8 +25,10 @@ struct PgStaged {
 // Is this server able to take it? Its version, extensions, roles, and room for a second copy where that can be known.
 void require_loadable(PgConnection& session, const PgSettings& settings, const PgStaged& staged);
 
-// Room for `bytes` more where the server's files are files of this machine; nothing is said where they are not.
-void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes);
+// Room for `bytes` more where the server's files are files of this machine; nothing is said where they are not. `hint`: what
+// else can be done about it.
+void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes,
+                  const std::string& hint = "say restore_mode = \"in_place\" in the config, which needs less and locks more");
 
 struct PgLoad {
     std::string database;  // that it is loaded into

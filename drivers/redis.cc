@@ -11,6 +11,7 @@
 #include "drivers/redis_dump.h"
 #include "drivers/redis_facts.h"
 #include "drivers/redis_files.h"
+#include "drivers/redis_scratch.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
 
@@ -252,6 +253,11 @@ Facts RedisDriver::open_artifact(const std::string& dir) {
 
 std::unique_ptr<EngineTarget> RedisDriver::engine_target(const TargetSpec& target) {
     return make_redis_target(target, settings_, spec(), root_);
+}
+
+std::unique_ptr<ScratchTarget> RedisDriver::scratch_target(const ScratchSpec& scratch) {
+    if (!settings_.scratch_server) return nullptr;
+    return make_redis_scratch(scratch, settings_, spec(), root_);
 }
 
 }  // namespace ingot

@@ -27,6 +27,8 @@ public:
     // Reads the dump to its CRC.
     Facts open_artifact(const std::string& dir) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // A temporary server (drivers/redis_scratch.h); null where none is installed, or the artifact is an append-only file.
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     RedisSettings settings_;
