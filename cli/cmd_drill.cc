@@ -24,6 +24,7 @@ int cmd_drill(Invocation& run) {
     repository.reset();
     for (const std::string& line : result.damaged) run.out.warn(printable(line));
     for (const std::string& line : result.problems) run.out.warn(printable(line));
+    for (const std::string& line : result.left) run.out.warn(printable(line));
     if (result.passed()) (void)file_or_keep(run, id, {result.attestation}, "the drill");
     run.event.snapshot_id = snapshot.id.hex();
     run.event.outcome = result.passed() ? "drilled" : "not_drilled";
@@ -31,7 +32,10 @@ int cmd_drill(Invocation& run) {
     if (!result.passed())
         run.event.error =
             result.damaged.empty() ? result.problems.empty() ? "" : result.problems.front() : result.damaged.front();
-    const int exit = result.passed() ? kExitDone : result.damaged.empty() ? kExitNotAsAsked : kExitDamaged;
+    // What is left in an engine is somebody's to look at, however well the snapshot did.
+    const int exit = !result.damaged.empty()                  ? kExitDamaged
+                     : result.passed() && result.left.empty() ? kExitDone
+                                                              : kExitNotAsAsked;
     const std::string probes =
         stack.probes.empty()
             ? ""
@@ -46,6 +50,7 @@ int cmd_drill(Invocation& run) {
     object.add("sources", static_cast<uint64_t>(snapshot.manifest.sources.size()))
         .add("entries", result.entries)
         .add("bytes", result.bytes);
+    object.add("scratch_engines", result.scratch_engines).add("left", result.left);
     object.add("probes_passed", result.probes_passed).add("probes_not_asked", result.probes_not_asked);
     run.out.object(object.add("duration_s", static_cast<double>(result.duration_ms) / 1000).add("exit", exit));
     return exit;

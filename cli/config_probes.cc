@@ -26,6 +26,10 @@ constexpr std::array<KindKey, 5> kKinds = {{{"http", ProbeSpec::Kind::http},
 // Drivers whose live engine answers SQL, and those that count what matches.
 constexpr std::array<std::string_view, 2> kSqlDrivers = {"sqlite", "postgres"};
 constexpr std::array<std::string_view, 3> kCountDrivers = {"mongodb", "qdrant", "redis"};
+// Drivers whose engine finds nearest neighbours.
+constexpr std::array<std::string_view, 2> kVectorDrivers = {"faiss", "qdrant"};
+// The mean score, and the neighbours, may be off by so much where the config does not say otherwise.
+constexpr double kTopKTolerance = 0.05;
 
 class ProbeCheck {
 public:
@@ -41,6 +45,7 @@ public:
             if (probe_.kind == ProbeSpec::Kind::http) http();
             if (probe_.kind == ProbeSpec::Kind::tcp) tcp();
             if (probe_.kind == ProbeSpec::Kind::sql || probe_.kind == ProbeSpec::Kind::count) of_source();
+            if (probe_.kind == ProbeSpec::Kind::top_k) top_k();
             reader_.finish();
         }
         if (mistakes_.size() == mistakes_before) config_.probes.push_back(std::move(probe_));
@@ -65,9 +70,14 @@ private:
             probe_.kind = each.kind;
             probe_.target = reader_.text(each.key).value_or("");
         }
+        if (reader_.has("k") || reader_.has("queries")) {
+            ++found;
+            probe_.kind = ProbeSpec::Kind::top_k;
+        }
         if (found == 1) return true;
-        reader_.mistake(node_.line, fmt::format("[[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`{}",
-                                                found == 0 ? "" : fmt::format(", and not {} of them", found)));
+        reader_.mistake(node_.line,
+                        fmt::format("[[probes]] wants one of `http`, `tcp`, `command`, `sql`, `count`, and `queries` or `k`{}",
+                                    found == 0 ? "" : fmt::format(", and not {} of them", found)));
         return false;
     }
 
@@ -138,6 +148,41 @@ private:
         }
     }
 
+    void top_k() {
+        if (!reader_.has("source")) reader_.missing("source", "source = \"vectors\"");
+        probe_.source = reader_.text("source").value_or("");
+        const SourceSpec* source = declared_source();
+        if (const auto k = reader_.number("k", 1, TopKRequest::kMostNeighbours)) probe_.k = static_cast<uint32_t>(*k);
+        reader_.allow("queries");
+        if (const ConfigNode* queries = node_.find("queries")) {
+            if (queries->kind == ConfigNode::Kind::integer) {
+                if (const auto spread = reader_.number("queries", 1, TopKRequest::kMostQueries))
+                    probe_.spread = static_cast<uint32_t>(*spread);
+            } else {
+                file_of_queries();
+            }
+        }
+        probe_.target = reader_.text("collection").value_or("");
+        probe_.vector_name = reader_.text("vector").value_or("");
+        for (const char* key : {"collection", "vector"}) {
+            if (source != nullptr && source->driver == "faiss" && reader_.has(key))
+                reader_.mistake(reader_.line_of(key), fmt::format("`{}` is for qdrant: a faiss source is one index", key));
+        }
+        probe_.tolerance = kTopKTolerance;
+        if (const auto tolerance = reader_.number("tolerance", 0, 1)) probe_.tolerance = *tolerance;
+    }
+
+    void file_of_queries() {
+        const std::string path = reader_.text("queries").value_or("");
+        if (path.empty()) return;
+        if (!path.ends_with(".fvecs") && !path.ends_with(".bvecs")) {
+            reader_.mistake(reader_.line_of("queries"),
+                            "`queries` wants a number of stored vectors, or a .fvecs (.bvecs) file of vectors");
+            return;
+        }
+        probe_.queries = path.starts_with('/') ? path : join(config_.root, path);
+    }
+
     void of_source() {
         if (!reader_.has("source")) reader_.missing("source", "source = \"db\"");
         probe_.source = reader_.text("source").value_or("");
@@ -172,14 +217,17 @@ private:
         for (const ConfigSource& each : config_.sources) {
             names.push_back(each.spec.name);
             if (each.spec.name != probe_.source) continue;
-            const bool counts = probe_.kind == ProbeSpec::Kind::count;
-            const std::span<const std::string_view> drivers =
-                counts ? std::span<const std::string_view>(kCountDrivers) : std::span<const std::string_view>(kSqlDrivers);
+            const bool counts = probe_.kind == ProbeSpec::Kind::count, searches = probe_.kind == ProbeSpec::Kind::top_k;
+            using Drivers = std::span<const std::string_view>;
+            const Drivers drivers = searches ? Drivers(kVectorDrivers) : counts ? Drivers(kCountDrivers) : Drivers(kSqlDrivers);
             if (std::ranges::find(drivers, each.spec.driver) != drivers.end()) return &each.spec;
-            reader_.mistake(reader_.line_of("source"),
-                            fmt::format("`source`: [sources.{}] has the driver {}, which takes no {}; "
-                                        "those that do: {}",
-                                        probe_.source, each.spec.driver, counts ? "`count`" : "SQL", fmt::join(drivers, ", ")));
+            reader_.mistake(reader_.line_of("source"), fmt::format("`source`: [sources.{}] has the driver {}, which takes no {}; "
+                                                                   "those that do: {}",
+                                                                   probe_.source, each.spec.driver,
+                                                                   searches ? "`k` or `queries`: it has no vectors"
+                                                                   : counts ? "`count`"
+                                                                            : "SQL",
+                                                                   fmt::join(drivers, ", ")));
             return nullptr;
         }
         reader_.mistake(reader_.line_of("source"), fmt::format("`source`: there is no [sources.{}]{}", printable(probe_.source),

@@ -92,6 +92,10 @@ constexpr const char* kTail =
 # name = "health"
 # http = "http://127.0.0.1:8001/health"     # or: tcp = "127.0.0.1:6333"; command = "make eval.quick"
 # timeout = "30s"
+# [[probes]]
+# name = "top-k"
+# source = "vectors"                    # faiss or qdrant: known queries find what they found when the snapshot was made golden
+# k = 10                                # or queries = "ops/probe.fvecs"; tolerance = 0.05
 
 # What goes together; a restore that would not is refused. A Markdown table with columns such as App, Schema, Status.
 # [compatibility]

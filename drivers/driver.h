@@ -2,6 +2,7 @@
 //
 //   prepare -> pin -> (writers go on) -> next/open ... -> settle -> release        a snapshot
 //   open_artifact                                                                    golden, promote, drill, restore
+//   scratch_target: load -> questions -> remove                                      drill, known queries of a golden snapshot
 //   swap by tree (the default) or an EngineTarget                                     a restore
 //
 // Promises every driver keeps (tests/contract/driver_contract.h checks them on each one):
@@ -10,7 +11,7 @@
 //   D2  Entries come in listing order (drivers/entry.h), each path once; a stream's bytes are exactly entry.size long,
 //       unless its last section is kToEnd.
 //   D3  A Pin releases what it holds (locks, transactions, leases) when it is destroyed, and when the process dies.
-//   D4  A driver never changes its source, except in EngineTarget::swap and undo.
+//   D4  A driver never changes its source, except in EngineTarget::swap and undo. A ScratchTarget never does.
 //   D5  Every failure of the source is Error{source}; no bytes of the source, however corrupt, abort, hang, or allocate by a
 //       length that was not checked.
 //
@@ -33,6 +34,7 @@
 #include "base/secret.h"
 #include "base/stream.h"
 #include "drivers/entry.h"
+#include "drivers/top_k.h"
 
 namespace ingot {
 
@@ -172,6 +174,32 @@ struct LiveSecret {
     Secret value;
 };
 
+struct ScratchSpec {
+    FileSystem* fs = nullptr;
+    std::string artifact_dir;  // the snapshot's entries of this source, materialised under their listing paths
+    std::string work_dir;      // a folder that is there, for what a temporary server keeps and for its socket
+    std::string id;            // 16 hexadecimal digits: names of what is made end in it, or hold it
+};
+
+// A copy of a source in an engine, beside what is live or in a server of its own: for drills, and for known queries that only an
+// engine answers. Never what is live, and never what a restore makes. Made from the same id after a crash, remove() removes what
+// an earlier process made. What runs for it (a temporary server) ends with the object, and with the process.
+class ScratchTarget {
+public:
+    virtual ~ScratchTarget() = default;
+    // What it is and where, for messages: "the database ingot_drill_0123456789abcdef on 127.0.0.1:5432".
+    virtual std::string shown() const = 0;
+    // Makes it, loads the artifact, whole, and counts it. Returns facts as this engine tells them, under the names they have at a
+    // pin; all of them are to be what they were. Throws Error{failed} (no rights, no room, not there), Error{damaged} where the
+    // engine rejects the artifact, Error{usage} where scratch and live would be the same, Error{interrupted}. remove() follows.
+    virtual Facts load() = 0;
+    // After load(): a driver of this spec asks it, by ask_live() and top_k_live(), as the live one is asked.
+    virtual SourceSpec source() const = 0;
+    // Nothing of it stays. Idempotent; also where load() threw or never ran. No signal ends it. Throws Error{failed} that names
+    // what stays.
+    virtual void remove() = 0;
+};
+
 class Driver {
 public:
     virtual ~Driver() = default;
@@ -234,6 +262,24 @@ public:
     // What the source holds that must go together with other sources' data: keys and passwords by their names. Those of places
     // that are not there are left out. Throws Error{source}.
     virtual std::vector<LiveSecret> secrets() { return {}; }
+    // The nearest neighbours of known queries, in the live engine, or in one that is opened upon the live file. Never writes.
+    // Throws Error{failed} where it cannot be asked, Error{usage} where this kind of source has no vectors.
+    virtual std::vector<TopKQuery> top_k_live(const TopKRequest& request) {
+        (void)request;
+        throw Error(Code::usage, "source " + spec_.name + " has no vectors that could be searched", "probe it with a command");
+    }
+    // The same of a materialised artifact, which open_artifact() took. Nothing where a file alone cannot be searched: a scratch
+    // target of it can. Throws Error{damaged}, Error{failed}.
+    virtual std::optional<std::vector<TopKQuery>> top_k_artifact(const std::string& dir, const TopKRequest& request) {
+        (void)dir, (void)request;
+        return std::nullopt;
+    }
+    // A copy of the source in an engine, from a materialised artifact. Null: this kind has none, the config wants none, or there
+    // is no engine here that could hold one; opening its files is then all that a drill can do. Connects to nothing.
+    virtual std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) {
+        (void)scratch;
+        return nullptr;
+    }
 
     // Null: the source is put back as a tree, entry by entry (restore/tree_swap.h).
     virtual std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) {

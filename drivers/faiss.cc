@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/metadata.h"
-#include "drivers/faiss_child.h"
 #include "drivers/faiss_pin.h"
 #include "drivers/source_paths.h"
 
@@ -48,6 +47,14 @@ void require_whole_lists(const FaissLayout& layout, const std::vector<std::strin
         throw Error(Code::damaged, fmt::format("{} has {} bytes, and the index expects {}",
                                                printable(layout.lists_files()[i].name), size, wanted));
     }
+}
+
+// What the limits of the child are made of.
+void measure(const FaissLayout& layout, FaissOpen& open) {
+    open.bytes = real_filesystem().file_size(open.index).value_or(0);
+    for (const std::string& path : open.lists) open.bytes += real_filesystem().file_size(path).value_or(0);
+    const int64_t ntotal = layout.facts().ntotal;
+    open.vectors = ntotal >= 0 ? static_cast<uint64_t>(ntotal) : open.bytes / 8;
 }
 
 // What the engine found must be what the structure says.
@@ -123,17 +130,14 @@ Facts FaissDriver::open_artifact(const std::string& dir) {
         for (const SourceRoot& root : *each)
             files += real_filesystem().exists(path_in_artifact(dir, root.listing_path)) ? 1u : 0u;
     }
-    open.bytes = real_filesystem().file_size(open.index).value_or(0);
     for (const std::string& path : open.lists) {
-        open.bytes += real_filesystem().file_size(path).value_or(0);
         const bool counted = std::any_of(files_.lists.begin(), files_.lists.end(), [&](const SourceRoot& root) {
             return path_in_artifact(dir, root.listing_path) == path;
         });
         if (!counted) ++files;
     }
     require_whole_lists(*layout, open.lists);
-    const int64_t ntotal = layout->facts().ntotal;
-    open.vectors = ntotal >= 0 ? static_cast<uint64_t>(ntotal) : open.bytes / 8;
+    measure(*layout, open);
     Facts out = faiss_facts(*layout, files);
     if (const std::optional<FaissOpened> opened = open_with_faiss(open)) {
         require_same(*opened, layout->facts());
@@ -156,6 +160,45 @@ std::optional<EngineMatch> FaissDriver::match_engine(const Facts& then) {
     out.hint =
         "see that the application's own FAISS reads it: `probes` of the config, or `ingot restore ID --only SOURCE --to DIR`";
     return out;
+}
+
+std::vector<TopKQuery> FaissDriver::top_k_live(const TopKRequest& request) {
+    FaissOpen open;
+    open.index = files_.index.live_path;
+    try {
+        const FaissLayout layout = parse_file(open.index, FaissLinks::checked);
+        for (const SourceRoot& root : files_.live_lists(layout)) open.lists.push_back(root.live_path);
+        require_whole_lists(layout, open.lists);
+        measure(layout, open);
+        return search(std::move(open), request);
+    } catch (const Error& error) {
+        // Of the live state nothing is damaged in the sense of a snapshot.
+        throw error.code() == Code::source || error.code() == Code::damaged ? error.as(Code::failed) : error;
+    }
+}
+
+std::optional<std::vector<TopKQuery>> FaissDriver::top_k_artifact(const std::string& dir, const TopKRequest& request) {
+    FaissOpen open;
+    open.index = path_in_artifact(dir, files_.index.listing_path);
+    const FaissLayout layout = parse_file(open.index, FaissLinks::checked);
+    open.lists = files_.lists_in_artifact(layout, dir);
+    measure(layout, open);
+    return search(std::move(open), request);
+}
+
+std::vector<TopKQuery> FaissDriver::search(FaissOpen open, const TopKRequest& request) const {
+    if (!request.collection.empty() || !request.vector_name.empty()) {
+        throw Error(Code::usage, fmt::format("source {} is one index: it has no collections and no named vectors", spec().name),
+                    "take `collection` and `vector` out of the probe");
+    }
+    open.scratch_dir = spec().spool_dir;
+    open.search = request;
+    std::optional<FaissOpened> opened = open_with_faiss(open);
+    if (!opened) {
+        throw Error(Code::failed, fmt::format("FAISS {} does not know the kind of index of {}", faiss_version(), spec().name),
+                    "probe it with a command of the application");
+    }
+    return std::move(opened->answers);
 }
 
 }  // namespace ingot

@@ -8,6 +8,7 @@
 
 #include <optional>
 
+#include "drivers/faiss_child.h"
 #include "drivers/faiss_files.h"
 
 namespace ingot {
@@ -26,12 +27,16 @@ public:
     void adopt_roots(const std::vector<std::string>& listing_paths) override;
     // The structure, links included; then FAISS. Facts: as of the pin, and `opened_by`.
     Facts open_artifact(const std::string& dir) override;
+    // Of the live file, which the application may have newer in its memory.
+    std::vector<TopKQuery> top_k_live(const TopKRequest& request) override;
+    std::optional<std::vector<TopKQuery>> top_k_artifact(const std::string& dir, const TopKRequest& request) override;
 
     // The kind of the index, and the FAISS that would open it.
     std::optional<EngineMatch> match_engine(const Facts& then) override;
 
 private:
     const std::vector<SourceRoot>& lists() const;
+    std::vector<TopKQuery> search(FaissOpen open, const TopKRequest& request) const;
 
     FaissFiles files_;
     std::vector<SourceRoot> adopted_;

@@ -16,6 +16,8 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <string_view>
@@ -27,6 +29,7 @@
 #include "base/process.h"
 #include "base/scratch_folder.h"
 #include "drivers/faiss_blas.h"
+#include "drivers/faiss_search.h"
 
 namespace ingot {
 namespace {
@@ -35,7 +38,8 @@ constexpr std::string_view kArgument = "--faiss-child";
 // The child's exit statuses, apart from 0 and kFaissNoLibrary (6).
 constexpr int kRejected = 3;  // FAISS threw; its words are on standard error
 constexpr int kNoMemory = 4;
-constexpr int kNotKnown = 5;  // a kind of index that this FAISS does not know
+constexpr int kNotKnown = 5;     // a kind of index that this FAISS does not know
+constexpr int kNotSearched = 7;  // it is open, and cannot answer the queries; why, and what to do, on standard error
 
 // The limit of memory: what is read is held once and, while vectors grow, twice; the maps of IDMap2 and of direct maps take some
 // 50 bytes a vector, whatever is in the file; and the program itself maps its libraries.
@@ -44,6 +48,10 @@ constexpr uint64_t kProgramBytes = 1 << 30;
 // A slow disk reads 20 MB/s.
 constexpr int64_t kStartMs = 60'000;
 constexpr uint64_t kBytesPerMs = 20'000;
+// One processor compares a GB of vectors with a query in a second.
+constexpr uint64_t kSearchedBytesPerMs = 1'000'000;
+// Answers to the most queries, of the largest vectors.
+constexpr size_t kMostAnswerBytes = 8 << 20;
 
 // Words that FAISS uses for four letters it does not know, and for nothing else.
 bool is_unknown_kind(const char* words) { return std::strstr(words, "not recognized") != nullptr; }
@@ -74,22 +82,23 @@ void limit_child(uint64_t memory_bytes) {
 }
 
 // read_index prints; what the parent reads comes last, behind a line of its own.
-void say(int64_t ntotal, int64_t dimension, int64_t metric) {
-    std::printf("\nindex %ld %ld %ld\n", static_cast<long>(ntotal), static_cast<long>(dimension), static_cast<long>(metric));
+template <class Index>
+void say(const Index& index, const std::string* request) {
+    const std::string answer = request == nullptr ? "" : search_faiss(index, *request);
+    std::printf("\nindex %ld %ld %ld\n%s", static_cast<long>(index.ntotal), static_cast<long>(index.d),
+                static_cast<long>(index.metric_type), answer.c_str());
     std::fflush(stdout);
 }
 
 // The index is not freed: the process ends.
-void read(const char* path, bool lists_beside) {
+void read(const char* path, bool lists_beside, const std::string* request) {
     // Tables for searching, which read_index would compute, may be larger than the index.
     int flags = faiss::IO_FLAG_READ_ONLY | faiss::IO_FLAG_SKIP_PRECOMPUTE_TABLE;
     if (lists_beside) flags |= faiss::IO_FLAG_ONDISK_SAME_DIR;
     if (is_binary(path)) {
-        const faiss::IndexBinary* index = faiss::read_index_binary(path, flags);
-        return say(index->ntotal, index->d, index->metric_type);
+        return say(*faiss::read_index_binary(path, flags), request);
     }
-    const faiss::Index* index = faiss::read_index(path, flags);
-    say(index->ntotal, index->d, index->metric_type);
+    say(*faiss::read_index(path, flags), request);
 }
 
 std::string last_words(const CommandResult& result) {
@@ -100,12 +109,18 @@ std::string last_words(const CommandResult& result) {
     return printable(words);
 }
 
-std::optional<FaissOpened> parse_answer(const std::string& out) {
+std::optional<FaissOpened> parse_answer(const std::string& out, bool searched) {
     const size_t at = out.rfind("\nindex ");
     if (at == std::string::npos) return std::nullopt;
     long ntotal = 0, dimension = 0, metric = 0;
     if (std::sscanf(out.c_str() + at, "\nindex %ld %ld %ld", &ntotal, &dimension, &metric) != 3) return std::nullopt;
-    return FaissOpened{ntotal, dimension, metric};
+    FaissOpened opened{ntotal, dimension, metric, {}};
+    if (!searched) return opened;
+    const size_t answer = out.find('\n', at + 1);
+    auto answers = answer == std::string::npos ? std::nullopt : decode_faiss_answer(std::string_view(out).substr(answer + 1));
+    if (!answers) return std::nullopt;
+    opened.answers = std::move(*answers);
+    return opened;
 }
 
 Error damaged(const std::string& why) {
@@ -124,16 +139,21 @@ std::string with_lists(const FaissOpen& what, const ScratchFolder& folder) {
     return index;
 }
 
-int child(const char* path, const char* memory_text, bool lists_beside) {
+int child(const char* path, const char* memory_text, bool lists_beside, bool search) {
     uint64_t memory = 0;
     const std::string_view text(memory_text);
     if (std::from_chars(text.data(), text.data() + text.size(), memory).ec != std::errc()) return kRejected;
     limit_child(memory);
     try {
-        read(path, lists_beside);
+        std::string request;
+        if (search) request.assign(std::istreambuf_iterator<char>(std::cin), {});
+        read(path, lists_beside, search ? &request : nullptr);
         return 0;
     } catch (const std::bad_alloc&) {
         return kNoMemory;
+    } catch (const Error& error) {
+        std::fprintf(stderr, "%s\n%s\n", error.what(), error.hint().c_str());
+        return kNotSearched;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return is_unknown_kind(error.what()) ? kNotKnown : kRejected;
@@ -149,12 +169,18 @@ std::optional<FaissOpened> open_with_faiss(const FaissOpen& what) {
     Command command;
     command.argv = what.program;
     const uint64_t memory = what.bytes * 2 + what.vectors * kBytesPerVector + kProgramBytes;
-    for (std::string argument :
-         {std::string(kArgument), path, std::to_string(memory), std::string(what.lists.empty() ? "0" : "1")})
+    for (std::string argument : {std::string(kArgument), path, std::to_string(memory),
+                                 std::string(what.lists.empty() ? "0" : "1"), std::string(what.search ? "1" : "0")})
         command.argv.push_back(std::move(argument));
+    if (what.search) command.input = encode_faiss_search(*what.search);
+    command.output_limit_bytes = kMostAnswerBytes;
     // One thread: reading needs no more, and each would have a stack within the limit.
     command.environment = {{"OMP_NUM_THREADS", "1"}};
-    command.limit_ms = what.limit_ms != 0 ? what.limit_ms : kStartMs + static_cast<int64_t>(what.bytes / kBytesPerMs);
+    const uint64_t queries = what.search ? std::max<uint64_t>(what.search->spread, what.search->queries.size()) : 0;
+    command.limit_ms =
+        what.limit_ms != 0
+            ? what.limit_ms
+            : kStartMs + static_cast<int64_t>(what.bytes / kBytesPerMs + queries * (what.bytes / kSearchedBytesPerMs));
     CommandResult result;
     try {
         result = run(command);
@@ -166,8 +192,14 @@ std::optional<FaissOpened> open_with_faiss(const FaissOpen& what) {
         throw Error(Code::failed, "FAISS cannot run: " + last_words(result), "install the packages libblas3 and liblapack3");
     switch (result.status) {
         case 0:
-            if (const std::optional<FaissOpened> answer = parse_answer(result.out)) return answer;
+            if (std::optional<FaissOpened> answer = parse_answer(result.out, what.search.has_value())) return answer;
             throw damaged("it read it, and said nothing of it");
+        case kNotSearched: {
+            const size_t line = std::min(result.err.find('\n'), result.err.size());
+            std::string hint = line < result.err.size() ? result.err.substr(line + 1) : std::string();
+            while (hint.ends_with('\n')) hint.pop_back();
+            throw Error(Code::failed, "FAISS cannot search it: " + printable(result.err.substr(0, line)), printable(hint));
+        }
         case kRejected:
             throw damaged(last_words(result));
         case kNoMemory:
@@ -201,8 +233,8 @@ bool faiss_knows(const std::string& type) {
 }
 
 std::optional<int> run_faiss_child(int argc, char** argv) {
-    if (argc != 5 || argv[1] != kArgument) return std::nullopt;
-    const int status = child(argv[2], argv[3], argv[4][0] == '1');
+    if (argc != 6 || argv[1] != kArgument) return std::nullopt;
+    const int status = child(argv[2], argv[3], argv[4][0] == '1', argv[5][0] == '1');
     // What FAISS left allocated goes with the process: nobody waits for it to be freed, or looks for leaks in it.
     std::fflush(nullptr);
     ::_exit(status);

@@ -3,12 +3,15 @@
 // read_index throws, aborts, runs out of memory or crashes on bytes that it does not like, and leaks what it had read. So it runs
 // in a child under a limit of memory and time, and says what it found; the parent only reads what the child says.
 //
-// Thread safety: open_with_faiss from any thread. Errors: Error{damaged} with words for a crash, an exception, a limit.
+// Thread safety: open_with_faiss from any thread. Errors: Error{damaged} with words for a crash, an exception, a limit;
+// Error{failed} for a search that this index cannot answer.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "drivers/top_k.h"
 
 namespace ingot {
 
@@ -20,13 +23,15 @@ struct FaissOpen {
     uint64_t vectors = 0;            // an upper bound
     // What is started, before the arguments: a test's program, or this one.
     std::vector<std::string> program = {"/proc/self/exe"};
-    int64_t limit_ms = 0;  // 0: by size
+    int64_t limit_ms = 0;               // 0: by size
+    std::optional<TopKRequest> search;  // known queries, answered once it is open
 };
 
 struct FaissOpened {
     int64_t ntotal = 0;
     int64_t dimension = 0;  // bits, of a binary index
     int64_t metric = 0;     // faiss::MetricType
+    std::vector<TopKQuery> answers;
 };
 
 // Nothing where this FAISS does not know the kind of the index, which is no damage.

@@ -7,6 +7,7 @@
 #include "drivers/mongodb_load.h"
 #include "drivers/mongodb_pin.h"
 #include "drivers/mongodb_scope.h"
+#include "drivers/mongodb_scratch.h"
 #include "drivers/mongodb_target.h"
 
 namespace ingot {
@@ -60,6 +61,11 @@ std::optional<EngineMatch> MongoDriver::match_engine(const Facts& then) {
 
 std::unique_ptr<EngineTarget> MongoDriver::engine_target(const TargetSpec& target) {
     return make_mongo_target(target, settings_, spec());
+}
+
+std::unique_ptr<ScratchTarget> MongoDriver::scratch_target(const ScratchSpec& scratch) {
+    if (!settings_.scratch_database) return nullptr;
+    return make_mongo_scratch(scratch, settings_, spec());
 }
 
 }  // namespace ingot

@@ -31,6 +31,8 @@ public:
     Fact ask_live(const std::string& question) override;
     std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // Databases of its own on the live server (drivers/mongodb_scratch.h).
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     MongoSettings settings_;

@@ -29,7 +29,11 @@ std::vector<std::string> mongo_databases(MongoConnection& connection, const Mong
     std::vector<std::string> out = settings.databases;
     if (out.empty() && !connection.address_database().empty() && connection.address_database() != "admin")
         out = {connection.address_database()};
-    if (out.empty()) out = connection.databases();
+    if (out.empty()) {
+        out = connection.databases();
+        // A drill's, under way or left behind.
+        std::erase_if(out, [](const std::string& name) { return name.starts_with(kMongoDrill); });
+    }
     std::sort(out.begin(), out.end());
     out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
@@ -51,6 +55,7 @@ int64_t mongo_count_of(MongoConnection& connection, const MongoSettings& setting
         }
         database = all.front();
     }
+    if (const auto other = settings.stands_for.find(database); other != settings.stands_for.end()) database = other->second;
     return connection.count_matching(database, count.collection, count.filter, in_snapshot);
 }
 

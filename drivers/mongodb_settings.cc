@@ -143,6 +143,11 @@ MongoSettings mongo_settings(const SourceSpec& spec) {
     }
     out.exclude = spec.exclude;
     out.writers_paused = options.choice("writers", {"run", "paused"}) == "paused";
+    out.scratch_database = options.choice("scratch", {"database", "files"}) == "database";
+    for (const std::string& line : options.list(kMongoStandsFor)) {
+        const size_t tab = line.find('\t');
+        if (tab != std::string::npos) out.stands_for[line.substr(0, tab)] = line.substr(tab + 1);
+    }
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.index_timeout_ms = options.duration_ms("index_timeout", kIndexTimeout);
     for (const auto& [name, text] : spec.facts) {

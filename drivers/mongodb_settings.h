@@ -34,9 +34,12 @@ struct MongoSettings {
     std::string password_file;           // absolute
     std::vector<std::string> databases;  // empty: the address's, else all but the server's own
     std::vector<std::string> exclude;    // patterns of "database/collection"
-    bool writers_paused = false;         // without snapshots: all is read while the writers are paused
-    int64_t timeout_ms = 0;              // the longest wait for an answer
-    int64_t index_timeout_ms = 0;        // the longest that building indexes may take
+    bool scratch_database = true;        // a drill loads it into databases of its own
+    // Of a ScratchTarget's source only: a database of the source -> the one that stands for it.
+    std::map<std::string, std::string> stands_for;
+    bool writers_paused = false;   // without snapshots: all is read while the writers are paused
+    int64_t timeout_ms = 0;        // the longest wait for an answer
+    int64_t index_timeout_ms = 0;  // the longest that building indexes may take
     std::map<std::string, Count> facts;
 
     // "mongodb://host:port/db", without user and options; safe to show.
@@ -47,6 +50,11 @@ struct MongoSettings {
 };
 
 MongoSettings mongo_settings(const SourceSpec& spec);
+
+// An option that no config has: stands_for, a line for each, the two names separated by a tab.
+inline constexpr const char* kMongoStandsFor = "stands_for";
+// What a drill makes: "ingot_drill_0123456789abcdef_0", numbered, because a database's name has 63 bytes at most.
+inline constexpr std::string_view kMongoDrill = "ingot_drill_";
 
 // "COLLECTION", "DATABASE/COLLECTION", and a filter in JSON after a blank: as a fact says it, and a probe asks. `code`: of the
 // Error for what cannot be read.

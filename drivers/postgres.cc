@@ -8,6 +8,7 @@
 #include "drivers/postgres_database.h"
 #include "drivers/postgres_load.h"
 #include "drivers/postgres_pin.h"
+#include "drivers/postgres_scratch.h"
 #include "drivers/postgres_target.h"
 #include "drivers/source_paths.h"
 
@@ -88,6 +89,11 @@ std::optional<EngineMatch> PostgresDriver::match_engine(const Facts& then) {
 
 std::unique_ptr<EngineTarget> PostgresDriver::engine_target(const TargetSpec& target) {
     return make_pg_target(target, settings_, spec());
+}
+
+std::unique_ptr<ScratchTarget> PostgresDriver::scratch_target(const ScratchSpec& scratch) {
+    if (settings_.scratch == PgSettings::Scratch::files) return nullptr;
+    return make_pg_scratch(scratch, settings_, spec());
 }
 
 }  // namespace ingot

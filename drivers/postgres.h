@@ -33,6 +33,8 @@ public:
     Fact ask_live(const std::string& question) override;
     std::optional<EngineMatch> match_engine(const Facts& then) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // A database beside the live one, or in a temporary server (drivers/postgres_scratch.h).
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     PgSettings settings_;

@@ -28,7 +28,7 @@ PgStaged::PgStaged(FileSystem& fs, const std::string& dir, const std::string& so
     dumped_by = read_pg_archive_file(fs, dump_path).dumped_by;
 }
 
-void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes) {
+void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes, const std::string& hint) {
     if (!settings.tools.empty() || !settings.address(Code::failed).local()) return;
     const PgRows rows = session.query("SELECT setting FROM pg_settings WHERE name = 'data_directory'");
     struct statvfs space {};
@@ -40,7 +40,7 @@ void require_room(PgConnection& session, const PgSettings& settings, int64_t byt
     throw Error(Code::failed,
                 fmt::format("{}: a second copy of the database takes about {}, and {} has {} free", settings.source,
                             human_bytes(static_cast<uint64_t>(bytes)), printable(*rows[0][0]), human_bytes(free)),
-                "make room there, or say restore_mode = \"in_place\" in the config, which needs less and locks more");
+                "make room there, or " + hint);
 }
 
 EngineMatch match_pg_versions(const std::string& recorded, const std::string& live, const PgSettings& settings) {

@@ -28,8 +28,10 @@ EngineMatch match_pg_versions(const std::string& recorded, const std::string& li
 // Is this server able to take it? Its version (Error{incompatible}), extensions, and roles.
 void require_loadable(PgConnection& session, const PgSettings& settings, const PgStaged& staged);
 
-// Room for `bytes` more where the server's files are files of this machine; nothing is said where they are not.
-void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes);
+// Room for `bytes` more where the server's files are files of this machine; nothing is said where they are not. `hint`: what
+// else can be done about it.
+void require_room(PgConnection& session, const PgSettings& settings, int64_t bytes,
+                  const std::string& hint = "say restore_mode = \"in_place\" in the config, which needs less and locks more");
 
 struct PgLoad {
     std::string database;  // that it is loaded into

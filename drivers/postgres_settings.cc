@@ -64,6 +64,11 @@ PgSettings pg_settings(const SourceSpec& spec) {
     out.role_passwords = options.flag("role_passwords");
     out.in_place = options.choice("restore_mode", {"rename", "in_place"}) == "in_place";
     out.wait_for_dump = options.choice("locks", {"pin", "dump"}) == "dump";
+    const std::string scratch = options.choice("scratch", {"auto", "database", "server", "files"});
+    out.scratch = scratch == "auto"       ? PgSettings::Scratch::automatic
+                  : scratch == "database" ? PgSettings::Scratch::database
+                  : scratch == "server"   ? PgSettings::Scratch::server
+                                          : PgSettings::Scratch::files;
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.idle_timeout_ms = options.duration_ms("idle_timeout", kIdleTimeout);
     return out;

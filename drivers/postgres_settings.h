@@ -25,6 +25,9 @@ struct PgSettings {
     bool role_passwords = false;
     bool in_place = false;
     bool wait_for_dump = false;  // pin() returns only when pg_dump has its locks too
+    // Where a drill loads it: into a database of the live server, or a server of its own; automatic: the latter where the former
+    // cannot be reached, or is a standby.
+    enum class Scratch { automatic, database, server, files } scratch = Scratch::automatic;
     int64_t timeout_ms = 0;
     int64_t idle_timeout_ms = 0;
     std::map<std::string, std::string> facts;

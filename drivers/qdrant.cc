@@ -6,6 +6,8 @@
 #include "drivers/qdrant_load.h"
 #include "drivers/qdrant_pin.h"
 #include "drivers/qdrant_record.h"
+#include "drivers/qdrant_scratch.h"
+#include "drivers/qdrant_search.h"
 #include "drivers/qdrant_target.h"
 #include "drivers/source_paths.h"
 
@@ -59,7 +61,7 @@ Facts QdrantDriver::open_artifact(const std::string& dir) {
 
 Fact QdrantDriver::ask_live(const std::string& question) {
     const auto [collection, filter] = qdrant_fact(question);
-    return static_cast<int64_t>(QdrantApi(settings_, Code::failed).count(collection, filter));
+    return static_cast<int64_t>(QdrantApi(settings_, Code::failed).count(settings_.collection(collection), filter));
 }
 
 std::optional<EngineMatch> QdrantDriver::match_engine(const Facts& then) {
@@ -68,6 +70,16 @@ std::optional<EngineMatch> QdrantDriver::match_engine(const Facts& then) {
 
 std::unique_ptr<EngineTarget> QdrantDriver::engine_target(const TargetSpec& target) {
     return make_qdrant_target(target, settings_, spec());
+}
+
+std::vector<TopKQuery> QdrantDriver::top_k_live(const TopKRequest& request) {
+    QdrantApi api(settings_, Code::failed);
+    return search_qdrant(api, settings_, request);
+}
+
+std::unique_ptr<ScratchTarget> QdrantDriver::scratch_target(const ScratchSpec& scratch) {
+    if (!settings_.scratch_collections) return nullptr;
+    return make_qdrant_scratch(scratch, settings_, spec());
 }
 
 }  // namespace ingot

@@ -26,7 +26,12 @@ public:
     // "COLLECTION" or "COLLECTION {filter}": how many points there are, or match.
     Fact ask_live(const std::string& question) override;
     std::optional<EngineMatch> match_engine(const Facts& then) override;
+    // Exact: no index of the server is asked, so that the answer is the points' alone. Snapshots are archives, which only a
+    // scratch target can search.
+    std::vector<TopKQuery> top_k_live(const TopKRequest& request) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // Collections of its own on the live server (drivers/qdrant_scratch.h).
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     QdrantSettings settings_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -190,6 +191,55 @@ uint64_t QdrantApi::count(const std::string& collection, const std::string& filt
     const std::string body = filter.empty() ? R"({"exact":true})" : R"({"exact":true,"filter":)" + filter + "}";
     const Answer answer = send("POST", "/collections/" + percent_encoded(collection) + "/points/count", body);
     return shaped(code_, shown_, "a count", [&] { return answer.result.at("count").get<uint64_t>(); });
+}
+
+std::vector<QdrantPoint> QdrantApi::scroll(const std::string& collection, const std::string& from, uint32_t limit,
+                                           const std::string& vector_name) {
+    json body{{"limit", limit}, {"with_payload", false}};
+    body["with_vector"] = vector_name.empty() ? json(true) : json::array({vector_name});
+    if (!from.empty()) body["offset"] = json::parse(from);
+    const Answer answer = send("POST", "/collections/" + percent_encoded(collection) + "/points/scroll", body.dump());
+    return shaped(code_, shown_, "a page of points", [&] {
+        std::vector<QdrantPoint> out;
+        for (const json& each : answer.result.at("points")) {
+            QdrantPoint& point = out.emplace_back();
+            point.number = each.at("id").is_number();
+            point.id = point.number ? each.at("id").dump() : each.at("id").get<std::string>();
+            json vector = each.value("vector", json());
+            if (!vector_name.empty()) vector = vector.is_object() ? vector.value(vector_name, json()) : json();
+            // Named ones, a sparse one, several of one point: no dense vector.
+            if (!vector.is_array() || vector.empty() || !vector.front().is_number()) continue;
+            for (const json& component : vector) {
+                const auto value = component.get<float>();
+                const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+                point.vector.insert(point.vector.end(), bytes, bytes + sizeof value);
+            }
+        }
+        return out;
+    });
+}
+
+std::vector<Neighbour> QdrantApi::nearest(const std::string& collection, const std::string& vector_name, const Bytes& vector,
+                                          uint32_t k, bool query_points) {
+    std::vector<float> components(vector.size() / sizeof(float));
+    std::memcpy(components.data(), vector.data(), components.size() * sizeof(float));
+    json body{{"limit", k}, {"params", {{"exact", true}}}, {"with_payload", false}};
+    if (query_points) {
+        body["query"] = components;
+        if (!vector_name.empty()) body["using"] = vector_name;
+    } else {
+        body["vector"] = vector_name.empty() ? json(components) : json{{"name", vector_name}, {"vector", components}};
+    }
+    const std::string path = "/collections/" + percent_encoded(collection) + (query_points ? "/points/query" : "/points/search");
+    const Answer answer = send("POST", path, body.dump());
+    return shaped(code_, shown_, "a search", [&] {
+        std::vector<Neighbour> out;
+        for (const json& each : query_points ? answer.result.at("points") : answer.result) {
+            const json& id = each.at("id");
+            out.push_back({id.is_string() ? id.get<std::string>() : id.dump(), each.at("score").get<double>()});
+        }
+        return out;
+    });
 }
 
 void QdrantApi::drain_updates(const std::string& collection) {

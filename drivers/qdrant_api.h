@@ -14,6 +14,7 @@
 
 #include "base/http.h"
 #include "drivers/qdrant_settings.h"
+#include "drivers/top_k.h"
 
 namespace ingot {
 
@@ -46,6 +47,12 @@ struct QdrantPlace {
 // alias -> collection
 using QdrantAliases = std::map<std::string, std::string>;
 
+struct QdrantPoint {
+    std::string id;  // a number, or a UUID
+    bool number = false;
+    Bytes vector;  // f32; empty where it has no dense vector of that name
+};
+
 class QdrantApi {
 public:
     // `interruptible`: signals end its waits; not those of a swap, nor of what takes one back.
@@ -59,6 +66,13 @@ public:
     QdrantShards shards(const std::string& collection);
     // Exact; `filter` is JSON or empty.
     uint64_t count(const std::string& collection, const std::string& filter = {});
+    // Points from `from` on (JSON: a number or a UUID in quotes; empty: the first), in the order of their ids: numbers before
+    // UUIDs. `vector_name`: of the vectors that come with them; empty: the only one.
+    std::vector<QdrantPoint> scroll(const std::string& collection, const std::string& from, uint32_t limit,
+                                    const std::string& vector_name);
+    // The nearest points, exact: no index is asked. `query_points`: by the newer of two requests, from Qdrant 1.10 on.
+    std::vector<Neighbour> nearest(const std::string& collection, const std::string& vector_name, const Bytes& vector, uint32_t k,
+                                   bool query_points);
     // Returns once every update that was accepted before is applied: the deletion of a point that is not there, waited for.
     void drain_updates(const std::string& collection);
 

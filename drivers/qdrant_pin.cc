@@ -211,6 +211,8 @@ QdrantRecord find_qdrant_collections(QdrantApi& api, const QdrantSettings& setti
     std::set<std::string> names(settings.collections.begin(), settings.collections.end());
     if (names.empty()) {
         for (const std::string& collection : api.collections()) {
+            // A drill's, under way or left behind.
+            if (collection.find(kQdrantDrill) != std::string::npos) continue;
             // A collection that a restore made goes by the alias that it was given.
             const std::string before = qdrant_restored_name(collection);
             const auto alias = aliases.find(before);

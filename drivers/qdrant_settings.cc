@@ -58,6 +58,11 @@ QdrantSettings qdrant_settings(const SourceSpec& spec) {
         }
         if (names.size() > 1) out.known_as[names[0]].assign(names.begin() + 1, names.end());
     }
+    for (const std::string& line : options.list(kQdrantStandsFor)) {
+        const size_t tab = line.find('\t');
+        if (tab != std::string::npos) out.stands_for[line.substr(0, tab)] = line.substr(tab + 1);
+    }
+    out.scratch_collections = options.choice("scratch", {"collection", "files"}) == "collection";
     const std::string method = options.choice("method", {"auto", "stream", "snapshot"});
     out.method = method == "auto" ? QdrantMethod::automatic : method == "stream" ? QdrantMethod::stream : QdrantMethod::snapshot;
     const std::string cutover = options.choice("cutover", {"auto", "alias", "name"});
@@ -86,6 +91,11 @@ std::string QdrantSettings::address(Code code) const {
                     "write it so: http://127.0.0.1:6333");
     }
     return without_slash(std::move(text));
+}
+
+std::string QdrantSettings::collection(const std::string& name) const {
+    const auto found = stands_for.find(name);
+    return found == stands_for.end() ? name : found->second;
 }
 
 Secret QdrantSettings::api_key(Code code) const {

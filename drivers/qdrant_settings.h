@@ -27,6 +27,9 @@ struct QdrantSettings {
     std::vector<std::string> collections;  // or aliases of them; empty: all
     // Of an old_state() only: a collection that was set aside -> the name it was asked for by, then its other aliases.
     std::map<std::string, std::vector<std::string>> known_as;
+    // Of a ScratchTarget's source only: a name of the source -> the collection that stands for it.
+    std::map<std::string, std::string> stands_for;
+    bool scratch_collections = true;  // a drill loads it into collections of its own
     QdrantMethod method = QdrantMethod::automatic;
     QdrantCutover cutover = QdrantCutover::automatic;
     int64_t timeout_ms = 0;                    // the longest wait for an answer
@@ -40,12 +43,18 @@ struct QdrantSettings {
     std::string address(Code code) const;
     // Empty where there is none.
     Secret api_key(Code code) const;
+    // The collection that is asked for by this name.
+    std::string collection(const std::string& name) const;
 };
 
 QdrantSettings qdrant_settings(const SourceSpec& spec);
 
 // An option that no config has: known_as, a line for each collection, its names separated by tabs.
 inline constexpr const char* kQdrantKnownAs = "known_as";
+// Another: stands_for, a line for each, name and collection separated by a tab.
+inline constexpr const char* kQdrantStandsFor = "stands_for";
+// What a drill makes beside "rag": "rag__ingot_drill_0123456789abcdef".
+inline constexpr std::string_view kQdrantDrill = "__ingot_drill_";
 
 // "COLLECTION {filter}" in its two parts; the second one may be empty.
 std::pair<std::string, std::string> qdrant_fact(const std::string& text);

@@ -15,6 +15,7 @@
 #include "drivers/redis_files.h"
 #include "drivers/redis_files_target.h"
 #include "drivers/redis_server.h"
+#include "drivers/redis_scratch.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
 
@@ -292,6 +293,11 @@ std::unique_ptr<EngineTarget> RedisDriver::engine_target(const TargetSpec& targe
     if (restores_by_redis_files(target) || (!began_by_server && is_stopped(settings_)))
         return make_redis_files_target(target, settings_, root_);
     return make_redis_target(target, settings_, spec(), root_);
+}
+
+std::unique_ptr<ScratchTarget> RedisDriver::scratch_target(const ScratchSpec& scratch) {
+    if (!settings_.scratch_server) return nullptr;
+    return make_redis_scratch(scratch, settings_, spec(), root_);
 }
 
 }  // namespace ingot

@@ -30,6 +30,8 @@ public:
     // A pattern, as a fact says it: how many keys match now. By SCAN, which keeps nobody waiting.
     Fact ask_live(const std::string& question) override;
     std::unique_ptr<EngineTarget> engine_target(const TargetSpec& target) override;
+    // A temporary server (drivers/redis_scratch.h); null where none is installed, or the artifact is an append-only file.
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override;
 
 private:
     RedisSettings settings_;

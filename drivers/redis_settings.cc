@@ -181,6 +181,7 @@ RedisSettings redis_settings(const SourceSpec& spec) {
             throw options.wrong("spare_db", "is no number of a database", "leave it out for the highest empty one");
         out.spare_db = static_cast<uint32_t>(number);
     }
+    out.scratch_server = options.choice("scratch", {"server", "files"}) == "server";
     for (const auto& [name, pattern] : out.facts) {
         if (pattern.empty())
             throw options.wrong("facts", fmt::format("has no pattern for {}", printable(name)),

@@ -37,6 +37,7 @@ struct RedisSettings {
     std::string url_text;  // only where it has a password
     std::string data_dir;  // absolute; the files of the server, for when it is stopped
     std::optional<uint32_t> spare_db;
+    bool scratch_server = true;                // a drill loads it into a temporary server, where one is installed
     int64_t timeout_ms = 0;                    // the longest wait for an answer
     int64_t save_timeout_ms = 0;               // the longest that a save of the server may take
     std::map<std::string, std::string> facts;  // name -> pattern of keys

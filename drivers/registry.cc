@@ -87,6 +87,8 @@ constexpr DriverKey kPostgresKeys[] = {
     {"role_passwords", KeyType::flag, false, "store the roles' password hashes too; default false"},
     {"restore_mode", KeyType::text, false, "\"rename\" (default): a new database takes the old one's name; \"in_place\""},
     {"maintenance_database", KeyType::text, false, "what is connected to while the database is renamed; default postgres"},
+    {"scratch", KeyType::text, false,
+     "a drill loads it into a \"database\" of the live server, a temporary \"server\", or opens its \"files\"; default \"auto\""},
     {"timeout", KeyType::duration, false, "the longest a tool may run; default 4h"},
     {"idle_timeout", KeyType::duration, false, "the longest a tool may print nothing; default 5m"},
 };
@@ -100,6 +102,7 @@ constexpr DriverKey kRedisKeys[] = {
     {"facts", KeyType::text_table, false, "name = \"session:*\": how many keys match; \"1/session:*\" in database 1"},
     {"data_dir", KeyType::text, false, "the server's `dir`: where its files are taken from when it is stopped"},
     {"spare_db", KeyType::number, false, "the first database a restore may load into; default the highest empty one"},
+    {"scratch", KeyType::text, false, "a drill loads it into a temporary \"server\" (default), or opens its \"files\" only"},
     {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
     {"save_timeout", KeyType::duration, false, "the longest that a save of the server may take; default 1h"},
 };
@@ -113,6 +116,8 @@ constexpr DriverKey kMongoKeys[] = {
     {"exclude", KeyType::text_list, false, "patterns of what to leave out: \"ragdb/cache_*\""},
     {"facts", KeyType::text_table, false, "name = \"chunks {\\\"deleted\\\": false}\": how many documents match"},
     {"writers", KeyType::text, false, "without snapshots: \"run\" (default, fuzzy), or \"paused\" until all is read"},
+    {"scratch", KeyType::text, false,
+     "a drill loads it into a \"database\" of its own on the server (default), or opens its \"files\" only"},
     {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
     {"index_timeout", KeyType::duration, false, "the longest that a restore may build indexes; default 4h"},
 };
@@ -129,6 +134,8 @@ constexpr DriverKey kQdrantKeys[] = {
     {"method", KeyType::text, false, "\"auto\" (default): shards are streamed from Qdrant 1.12 on; \"stream\"; \"snapshot\""},
     {"cutover", KeyType::text, false,
      "what the application asks for: an \"alias\", the collection's \"name\"; \"auto\" (default): an alias where there is one"},
+    {"scratch", KeyType::text, false,
+     "a drill loads it into a \"collection\" of its own on the server (default), or opens its \"files\" only"},
     {"timeout", KeyType::duration, false, "the longest wait for an answer; default 30s"},
     {"idle_timeout", KeyType::duration, false, "the longest that a stream may be silent; default 1m"},
     {"snapshot_timeout", KeyType::duration, false, "the longest that the server may make, or load, a snapshot; default 1h"},

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <deque>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "base/scratch_folder.h"
 #include "base/step.h"
+#include "restore/drill_source.h"
 #include "restore/live_roots.h"
 #include "restore/preflight.h"
 #include "restore/probe.h"
@@ -14,40 +18,27 @@
 #include "restore/to_folder.h"
 #include "snapshot/attest.h"
 #include "snapshot/invariants.h"
-#include "snapshot/materialise.h"
+#include "snapshot/top_k.h"
 
 namespace ingot {
 namespace {
 
-std::string fact_as_text(const Fact& fact) {
-    if (const auto* integer = std::get_if<int64_t>(&fact)) return std::to_string(*integer);
-    if (const auto* number = std::get_if<double>(&fact)) return fmt::format("{}", *number);
-    return printable(std::get<std::string>(fact));
-}
-
 class Drill {
 public:
-    Drill(const Snapshot& snapshot, const Stack& stack, std::string folder, DrillResult& result)
-        : snapshot_(snapshot), stack_(stack), folder_(std::move(folder)), result_(result) {}
+    Drill(const Snapshot& snapshot, const Stack& stack, std::string folder, std::string scratch, DrillResult& result)
+        : snapshot_(snapshot), stack_(stack), folder_(std::move(folder)), scratch_(std::move(scratch)), result_(result) {}
 
     void open(const ManifestSource& source, Progress& progress) {
         check_interrupted();
         progress.phase("opening " + source.name, source.bytes);
-        Facts& facts = result_.attestation.evidence[source.name];
-        facts = {{"entries", static_cast<int64_t>(source.entries)}, {"bytes", static_cast<int64_t>(source.bytes)}};
+        result_.attestation.evidence[source.name] = {{"entries", static_cast<int64_t>(source.entries)},
+                                                     {"bytes", static_cast<int64_t>(source.bytes)}};
         Driver* driver = find_driver_of(stack_, source.name);
         if (driver == nullptr) {
             result_.problems.push_back(fmt::format("{} is no longer in the config, so nothing can open it", source.name));
             return;
         }
-        try {
-            for (auto& [name, fact] : driver->open_artifact(join(folder_, source.name))) facts[name] = std::move(fact);
-        } catch (const Error& error) {
-            if (error.code() == Code::interrupted) throw;
-            auto& list = error.code() == Code::damaged ? result_.damaged : result_.problems;
-            list.push_back(fmt::format("{} cannot be opened: {}", source.name, error.what()));
-        }
-        step("drill.opened");
+        sources_.emplace_back(stack_, source, *driver, join(folder_, source.name), scratch_, result_).open();
     }
 
     void check_invariants() {
@@ -59,18 +50,16 @@ public:
     }
 
     void probe() {
-        std::vector<std::string> sources;
-        for (const ManifestSource& source : snapshot_.manifest.sources) sources.push_back(source.name);
-        const std::map<std::string, std::string> expected = expectations(stack_, snapshot_.manifest, sources);
+        std::vector<std::string> names;
+        for (const ManifestSource& source : snapshot_.manifest.sources) names.push_back(source.name);
+        const std::map<std::string, std::string> expected = expectations(stack_, snapshot_.manifest, names);
         for (const ProbeSpec& probe : stack_.probes) {
             check_interrupted();
-            const std::unique_ptr<Driver> restored = restored_driver(probe);
-            if (restored == nullptr) {
-                ++result_.probes_not_asked;
-                continue;
-            }
+            const auto source = std::ranges::find(sources_, probe.source, &DrillSource::name);
             const auto fact = expected.find(probe.name);
-            ask(probe, *restored, fact == expected.end() ? probe.value : fact->second);
+            const bool asked = source != sources_.end() && source->ask(probe, fact == expected.end() ? probe.value : fact->second,
+                                                                       find_top_k(snapshot_, probe));
+            if (!asked) ++result_.probes_not_asked;
         }
         if (!stack_.probes.empty()) {
             Facts& facts = result_.attestation.evidence["probes"];
@@ -79,39 +68,16 @@ public:
         }
     }
 
+    void remove() {
+        for (DrillSource& source : sources_) source.remove();
+    }
+
 private:
-    // A driver of the restored file; null where the probe asks something else, or an engine that is no file.
-    std::unique_ptr<Driver> restored_driver(const ProbeSpec& probe) const {
-        if (probe.kind != ProbeSpec::Kind::sql || !stack_.make_driver) return nullptr;
-        const Driver* live = find_driver_of(stack_, probe.source);
-        if (live == nullptr || snapshot_.manifest.find(probe.source) == nullptr) return nullptr;
-        const std::vector<SourceRoot> roots = live->roots();
-        if (roots.size() != 1 || roots[0].live_path.empty()) return nullptr;
-        SourceSpec spec = live->spec();
-        spec.paths = {join(join(folder_, probe.source), path_below(roots[0].listing_path))};
-        return stack_.make_driver(std::move(spec));
-    }
-
-    void ask(const ProbeSpec& probe, Driver& restored, const std::string& wanted) {
-        try {
-            const std::string found = fact_as_text(restored.ask_live(probe.target));
-            if (value_matches(wanted, found, probe.tolerance)) {
-                ++result_.probes_passed;
-                return;
-            }
-            result_.problems.push_back(fmt::format("the probe {} found {} and not {} in the restored {}", printable(probe.name),
-                                                   printable(found), printable(wanted), probe.source));
-        } catch (const Error& error) {
-            if (error.code() == Code::interrupted) throw;
-            result_.problems.push_back(
-                fmt::format("the probe {} of the restored {}: {}", printable(probe.name), probe.source, error.what()));
-        }
-    }
-
     const Snapshot& snapshot_;
     const Stack& stack_;
-    const std::string folder_;
+    const std::string folder_, scratch_;
     DrillResult& result_;
+    std::deque<DrillSource> sources_;
 };
 
 // require_apart's other half: nothing live may lie in the folder that is going to be removed.
@@ -137,6 +103,7 @@ DrillResult drill(Repository& repository, const Snapshot& snapshot, const Stack&
     require_nothing_live_in(scratch.path(), stack);
     const std::string folder = join(scratch.path(), "stack");
     DrillResult result;
+    result.left = sweep_scratch_engines(stack);
     result.attestation.kind = AttestationKind::drilled;
     result.attestation.manifest = snapshot.id;
     result.attestation.host = host_name();
@@ -146,12 +113,20 @@ DrillResult drill(Repository& repository, const Snapshot& snapshot, const Stack&
     result.entries = written.added;
     result.bytes = written.bytes_written;
     step("drill.restored");
-    Drill steps(snapshot, stack, folder, result);
-    for (const ManifestSource& source : snapshot.manifest.sources) {
-        if (source.listing) steps.open(source, progress);
+    Drill steps(snapshot, stack, folder, scratch.path(), result);
+    try {
+        for (const ManifestSource& source : snapshot.manifest.sources) {
+            if (source.listing) steps.open(source, progress);
+        }
+        steps.check_invariants();
+        steps.probe();
+    } catch (const Error& error) {
+        steps.remove();
+        std::string left;
+        for (const std::string& line : result.left) left += "; " + line;
+        throw Error(error.code(), error.what() + left, error.hint());
     }
-    steps.check_invariants();
-    steps.probe();
+    steps.remove();
     result.duration_ms = (mono_now_ns() - started_ns) / 1'000'000;
     result.attestation.evidence["restored"] = {{"entries", static_cast<int64_t>(result.entries)},
                                                {"bytes", static_cast<int64_t>(result.bytes)},

@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kMagic = "INGOTJR3";
 constexpr size_t kTextLimitBytes = 65'536;
+// What a probe must find may be known queries with their vectors (snapshot/top_k.h).
+constexpr size_t kExpectedLimitBytes = 4 << 20;
 constexpr size_t kChecksumBytes = 32;
 // A journal lists targets and stage folders; more than this is not one.
 constexpr uint64_t kJournalLimitBytes = 16 << 20;
@@ -99,7 +101,7 @@ void decode_services(Decoder& in, Journal& journal) {
         // In order, each once: a journal has one encoding.
         if (!journal.expected.empty() && probe <= last) in.fail("expectations out of order");
         last = probe;
-        journal.expected[std::move(probe)] = in.prefixed_text(kTextLimitBytes);
+        journal.expected[std::move(probe)] = in.prefixed_text(kExpectedLimitBytes);
     }
     for (uint32_t left = in.count(25); left > 0; --left) {
         RestoreStep step;

@@ -16,6 +16,7 @@
 #include "base/step.h"
 #include "restore/target.h"
 #include "restore/tcp_probe.h"
+#include "restore/top_k_probe.h"
 
 namespace ingot {
 namespace {
@@ -105,7 +106,8 @@ Http& Prober::http() {
 
 void Prober::run() {
     for (const ProbeSpec& probe : stack_.probes) {
-        if (probe.fact.empty() || expected_.contains(probe.name)) run(probe);
+        const bool compares = !probe.fact.empty() || probe.kind == ProbeSpec::Kind::top_k;
+        if (!compares || expected_.contains(probe.name)) run(probe);
     }
 }
 
@@ -151,6 +153,8 @@ void Prober::attempt(const ProbeSpec& probe, int64_t limit_ms) {
         case ProbeSpec::Kind::sql:
         case ProbeSpec::Kind::count:
             return ask_sql(probe);
+        case ProbeSpec::Kind::top_k:
+            return ask_top_k(probe, source_of(probe), expected_.at(probe.name));
     }
 }
 
@@ -177,10 +181,14 @@ void Prober::run_command(const ProbeSpec& probe, int64_t limit_ms) const {
     (void)run_checked(command, "its command");
 }
 
-void Prober::ask_sql(const ProbeSpec& probe) const {
+Driver& Prober::source_of(const ProbeSpec& probe) const {
     Driver* driver = find_driver_of(stack_, probe.source);
     if (driver == nullptr) unlike(fmt::format("there is no source {} to be asked", printable(probe.source)));
-    const std::string found = text_of_fact(driver->ask_live(probe.target));
+    return *driver;
+}
+
+void Prober::ask_sql(const ProbeSpec& probe) const {
+    const std::string found = text_of_fact(source_of(probe).ask_live(probe.target));
     const auto expected = expected_.find(probe.name);
     const std::string& wanted = expected == expected_.end() ? probe.value : expected->second;
     if (value_matches(wanted, found, probe.tolerance)) return;

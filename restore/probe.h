@@ -17,7 +17,8 @@ namespace ingot {
 
 class Prober {
 public:
-    // `expected`: what facts were in the snapshot (expectations). `http` stands in for the network in tests.
+    // `expected`: what facts were in the snapshot (expectations), and known queries with their answers (expect_top_k). `http`
+    // stands in for the network in tests.
     Prober(const Stack& stack, const std::map<std::string, std::string>& expected, Timeline& timeline, Progress& progress,
            Http* http = nullptr);
 
@@ -31,6 +32,7 @@ private:
     void ask_http(const ProbeSpec& probe, int64_t limit_ms);
     void run_command(const ProbeSpec& probe, int64_t limit_ms) const;
     void ask_sql(const ProbeSpec& probe) const;
+    Driver& source_of(const ProbeSpec& probe) const;
     Http& http();
 
     const Stack& stack_;

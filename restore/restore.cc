@@ -19,6 +19,7 @@
 #include "restore/services.h"
 #include "restore/target.h"
 #include "restore/to_folder.h"
+#include "restore/top_k_probe.h"
 
 namespace ingot {
 namespace {
@@ -84,6 +85,7 @@ private:
         std::vector<std::string> restored;
         for (const auto& target : targets_) restored.push_back(target->journal().source);
         journal_.expected = expectations(stack_, snapshot_.manifest, restored);
+        for (const std::string& line : expect_top_k(stack_, snapshot_, restored, journal_.expected)) progress_.note(line);
         reached(RestoreState::picked, "restore.picked");
     }
 

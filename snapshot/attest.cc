@@ -20,6 +20,7 @@
 #include "snapshot/invariants.h"
 #include "snapshot/listing.h"
 #include "snapshot/materialise.h"
+#include "snapshot/top_k.h"
 #include "store/reader.h"
 
 namespace ingot {
@@ -132,8 +133,8 @@ void read_back(Repository& repository, const Snapshot& snapshot, const Stack& st
     verdict.attestation.evidence["read back"] = facts_of(verdict.verified);
 }
 
-void open_artifact(Repository& repository, const ManifestSource& source, Driver& driver, GoldenVerdict& verdict,
-                   Progress& progress) {
+void open_artifact(Repository& repository, const ManifestSource& source, const Stack& stack, Driver& driver,
+                   GoldenVerdict& verdict, Progress& progress) {
     Facts& facts = verdict.attestation.evidence[source.name];
     facts = {{"entries", static_cast<int64_t>(source.entries)}, {"bytes", static_cast<int64_t>(source.bytes)}};
     if (!driver.artifact_needs_files()) return;
@@ -144,6 +145,7 @@ void open_artifact(Repository& repository, const ManifestSource& source, Driver&
     materialise(repository, source, real_filesystem(), scratch.path(), options, progress);
     try {
         for (auto& [name, fact] : driver.open_artifact(scratch.path())) facts[name] = std::move(fact);
+        record_top_k(stack, driver, scratch.path(), repository.spool_dir(), verdict.attestation, verdict.reasons, progress);
     } catch (const Error& error) {
         if (error.code() != Code::damaged && error.code() != Code::source) throw;
         verdict.reasons.push_back(fmt::format("{} cannot be opened: {}", source.name, error.what()));
@@ -159,7 +161,7 @@ void open_artifacts(Repository& repository, const Snapshot& snapshot, const Stac
         if (driver == stack.sources.end()) {
             verdict.reasons.push_back(fmt::format("{} is no longer in the config, so nothing can open it", source.name));
         } else if (source.listing) {
-            open_artifact(repository, source, **driver, verdict, progress);
+            open_artifact(repository, source, stack, **driver, verdict, progress);
         }
     }
     for (std::string& broken : broken_in_artifacts(stack.invariants, verdict.attestation.evidence)) {

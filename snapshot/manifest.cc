@@ -212,13 +212,15 @@ Manifest decode_manifest(ByteView bytes) {
 Bytes encode_attestation(const Attestation& attestation) {
     Json evidence = Json::object();
     for (const auto& [name, facts] : attestation.evidence) evidence[printable(name)] = facts_to_json(facts);
-    return to_bytes({{"version", kVersion},
-                     {"kind", to_string(attestation.kind)},
-                     {"manifest", attestation.manifest.hex()},
-                     {"time", iso_utc(attestation.time_ms)},
-                     {"host", printable(attestation.host)},
-                     {"evidence", evidence},
-                     {"accepted", texts_to_json(attestation.accepted)}});
+    Json out{{"version", kVersion},
+             {"kind", to_string(attestation.kind)},
+             {"manifest", attestation.manifest.hex()},
+             {"time", iso_utc(attestation.time_ms)},
+             {"host", printable(attestation.host)},
+             {"evidence", evidence},
+             {"accepted", texts_to_json(attestation.accepted)}};
+    for (const auto& [probe, record] : attestation.top_k) out["top_k"][printable(probe)] = Json::parse(encode_top_k(record));
+    return to_bytes(out);
 }
 
 Attestation decode_attestation(ByteView bytes) {
@@ -233,6 +235,11 @@ Attestation decode_attestation(ByteView bytes) {
     if (!evidence.is_object()) throw_bad_field("evidence");
     for (const auto& [name, facts] : evidence.items()) attestation.evidence[name] = facts_from_json(facts);
     attestation.accepted = texts_field(json, "accepted");
+    // Not in those of earlier versions.
+    if (const auto top_k = json.find("top_k"); top_k != json.end()) {
+        if (!top_k->is_object()) throw_bad_field("top_k");
+        for (const auto& [probe, record] : top_k->items()) attestation.top_k[probe] = decode_top_k(record.dump());
+    }
     return attestation;
 }
 

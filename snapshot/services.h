@@ -35,20 +35,25 @@ struct SourceHooks {
 
 // [[probes]]: one question, asked until it is answered well or its time is over.
 struct ProbeSpec {
-    enum class Kind : uint8_t { http, tcp, command, sql, count };
+    enum class Kind : uint8_t { http, tcp, command, sql, count, top_k };
 
     std::string name;
     Kind kind = Kind::command;
-    std::string target;  // url, host:port, command line, or SQL
+    std::string target;  // url, host:port, command line, SQL, or the collection of top_k
     // Of http.
     int status = 0;  // 0: any 2xx
     std::string contains;
     std::map<std::string, std::string> json;  // JSON pointer (RFC 6901) -> value, as text
-    // Of sql: asked of this source's live engine.
+    // Of sql, count and top_k: asked of this source's live engine.
     std::string source;
     std::string value;     // empty: `fact` says it
     std::string fact;      // of the source: what it was in the snapshot
     double tolerance = 0;  // as a share of the expected value
+    // Of top_k (snapshot/top_k.h): compared with what was recorded when the snapshot was made golden.
+    uint32_t k = 10;
+    uint32_t spread = 5;      // so many stored vectors are the queries, where `queries` is empty
+    std::string queries;      // a file of vectors, absolute
+    std::string vector_name;  // where points have several
     int64_t timeout_ms = 30'000;
     int64_t interval_ms = 1'000;
 };

@@ -39,9 +39,11 @@ TEST(ConfigProbes, AreTakenInOrder) {
 
 TEST(ConfigProbes, MistakesHaveTheirLines) {
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\n").lines(),
-              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`"});
-    EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\ntcp = \"h:1\"\ncommand = \"b\"\n").lines(),
-              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql` and `count`, and not 2 of them"});
+              Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql`, `count`, and `queries` or `k`"});
+    EXPECT_EQ(
+        reading_of("[[probes]]\nname = \"a\"\ntcp = \"h:1\"\ncommand = \"b\"\n").lines(),
+        Lines{"i.toml:10: [[probes]] wants one of `http`, `tcp`, `command`, `sql`, `count`, and `queries` or `k`, and not 2 of "
+              "them"});
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\ntcp = \"h\"\n").lines(),
               Lines{"i.toml:12: `tcp`: \"h\" is no host and port; write 127.0.0.1:5432, name:5432 or [::1]:5432"});
     EXPECT_EQ(reading_of("[[probes]]\nname = \"a\"\nhttp = \"ftp://h\"\nstatus = 7\njson = { \"a\" = 1 }\n").lines(),
@@ -75,6 +77,41 @@ TEST(ConfigProbes, SqlNeedsASourceThatAnswersItAndSomethingToCompareWith) {
                     "qdrant, redis"});
     EXPECT_EQ(reading_of(count + "source = \"m\"\n[sources.m]\ndriver = \"mongodb\"\nuri = \"mongodb://h/app\"\n").lines(),
               Lines{});
+}
+
+TEST(ConfigProbes, KnownQueriesAreTakenOfASourceThatHasVectors) {
+    const std::string vectors = "[sources.v]\ndriver = \"faiss\"\npath = \"v.faiss\"\n";
+    const ConfigReading reading =
+        reading_of(vectors + "[sources.q]\ndriver = \"qdrant\"\nurl = \"http://h:1\"\n" +
+                   "[[probes]]\nname = \"a\"\nsource = \"v\"\nk = 3\n"
+                   "[[probes]]\nname = \"b\"\nsource = \"v\"\nqueries = 20\ntolerance = 0\n"
+                   "[[probes]]\nname = \"c\"\nsource = \"v\"\nqueries = \"ops/probe.fvecs\"\nk = 5\n"
+                   "[[probes]]\nname = \"d\"\nsource = \"q\"\nk = 5\ncollection = \"rag\"\nvector = \"text\"\n");
+    EXPECT_EQ(reading.lines(), Lines{});
+    const std::vector<ProbeSpec> probes = make_stack(reading.config, "/state").probes;
+    ASSERT_EQ(probes.size(), 4u);
+    EXPECT_EQ(probes[0].kind, ProbeSpec::Kind::top_k);
+    EXPECT_EQ(probes[0].k, 3u);
+    EXPECT_EQ(probes[0].spread, 5u);
+    EXPECT_EQ(probes[0].tolerance, 0.05);
+    EXPECT_EQ(probes[1].k, 10u);
+    EXPECT_EQ(probes[1].spread, 20u);
+    EXPECT_EQ(probes[1].tolerance, 0);
+    EXPECT_EQ(probes[2].queries, "/opt/s/ops/probe.fvecs");
+    EXPECT_EQ(probes[3].target + "/" + probes[3].vector_name, "rag/text");
+
+    EXPECT_EQ(
+        reading_of("[[probes]]\nname = \"a\"\nsource = \"db\"\nk = 5\n").lines(),
+        Lines{"i.toml:12: `source`: [sources.db] has the driver sqlite, which takes no `k` or `queries`: it has no vectors; "
+              "those that do: faiss, qdrant"});
+    EXPECT_EQ(reading_of(vectors + "[[probes]]\nname = \"a\"\nk = 0\n").lines(),
+              (Lines{"i.toml:13: [[probes]] needs `source`, such as source = \"vectors\"",
+                     "i.toml:15: `k` wants a number from 1 to 100"}));
+    EXPECT_EQ(reading_of(vectors + "[[probes]]\nname = \"a\"\nsource = \"v\"\nqueries = \"x.npy\"\ncollection = \"c\"\n").lines(),
+              (Lines{"i.toml:16: `queries` wants a number of stored vectors, or a .fvecs (.bvecs) file of vectors",
+                     "i.toml:17: `collection` is for qdrant: a faiss source is one index"}));
+    EXPECT_EQ(reading_of(vectors + "[[probes]]\nname = \"a\"\nsource = \"v\"\nqueries = 101\n").lines(),
+              Lines{"i.toml:16: `queries` wants a number from 1 to 100"});
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ public:
     virtual std::string excluded_path() const { return {}; }
     // Spoils an artifact so that open_artifact() must say damaged.
     virtual void spoil(const std::string& folder) = 0;
+    // What drills made in the live server, and did not remove; empty: nothing.
+    virtual std::string left_by_drills() { return {}; }
     // May a pin leave such a file beside the source (an index that its engine makes anew)?
     virtual bool may_appear(const std::string& name) const {
         (void)name;

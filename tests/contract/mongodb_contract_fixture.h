@@ -53,6 +53,11 @@ public:
         }
         return out;
     }
+    std::string left_by_drills() override {
+        std::string out;
+        for (const std::string& name : server_->connect().databases()) out += name.starts_with("ingot_drill") ? name : "";
+        return out;
+    }
     void spoil(const std::string& folder) override {
         const std::string path = folder + "/s.mongodb/app/chunks.bson";
         put(path, get(path).substr(0, get(path).size() - 1));

@@ -48,6 +48,10 @@ public:
         for (const auto& [id, line] : rows) sorted += line;
         return sorted;
     }
+    std::string left_by_drills() override {
+        return PgServer::shared()->value(
+            "postgres", "SELECT coalesce(string_agg(datname, ' '), '') FROM pg_database WHERE datname LIKE 'ingot_drill%'");
+    }
     void spoil(const std::string& folder) override {
         const std::string bytes = get(folder + "/s.dump");
         put(folder + "/s.dump", bytes.substr(0, bytes.size() - 100));

@@ -132,9 +132,9 @@ TEST_F(FaissChildTest, ACrashAHangAndSilenceAreDamageWithWords) {
 TEST_F(FaissChildTest, OnlyItsOwnArgumentsStartIt) {
     char program[] = "ingot", word[] = "snapshot";
     char* none[] = {program, nullptr};
-    char* other[] = {program, word, word, word, word, nullptr};
+    char* other[] = {program, word, word, word, word, word, nullptr};
     EXPECT_FALSE(run_faiss_child(1, none));
-    EXPECT_FALSE(run_faiss_child(5, other));
+    EXPECT_FALSE(run_faiss_child(6, other));
     EXPECT_NE(faiss_version().find('.'), std::string::npos);
 }
 

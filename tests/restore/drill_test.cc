@@ -104,5 +104,132 @@ TEST_F(Drills, LeaveNoScratchWhenADiskFails) {
     std::printf("%d faults of a drill's disk, nothing live touched\n", failed);
 }
 
+// A fake engine of which a copy can be made beside the live one.
+class ScratchDriver : public FakeEngineDriver {
+public:
+    using FakeEngineDriver::FakeEngineDriver;
+
+    class Scratch : public ScratchTarget {
+    public:
+        Scratch(ScratchSpec scratch, SourceSpec spec) : scratch_(std::move(scratch)), spec_(std::move(spec)) {}
+        std::string shown() const override { return "the fake scratch"; }
+        Facts load() override {
+            ++engines;
+            if (same) throw Error(Code::usage, "scratch and live are the same", "name another");
+            if (full) throw Error(Code::failed, "no room", "make some");
+            content_ = read_whole(join(scratch_.artifact_dir, "fake.db"));
+            return {{"scratch", shown()}, {"rows", rows}};
+        }
+        SourceSpec source() const override {
+            SourceSpec out = spec_;
+            out.options["answers"] = content_;
+            return out;
+        }
+        void remove() override {
+            if (stuck) throw Error(Code::failed, "it stays", "DROP it");
+            engines = 0;
+        }
+
+    private:
+        ScratchSpec scratch_;
+        SourceSpec spec_;
+        std::string content_;
+    };
+
+    std::unique_ptr<ScratchTarget> scratch_target(const ScratchSpec& scratch) override {
+        return std::make_unique<Scratch>(scratch, spec());
+    }
+    Fact ask_live(const std::string& question) override {
+        if (question == "signal") set_interrupted(true);
+        if (question == "signal") check_interrupted();
+        return question + ": " + spec().options.at("answers");
+    }
+
+    static inline int engines = 0;
+    static inline bool full = false, stuck = false, same = false;
+    static inline int64_t rows = 7;
+};
+
+class EngineDrills : public Drills {
+protected:
+    EngineDrills() {
+        ScratchDriver::engines = 0;
+        ScratchDriver::full = ScratchDriver::stuck = ScratchDriver::same = false;
+        ScratchDriver::rows = 7;
+        stack_.sources.pop_back();
+        add<ScratchDriver>("db", "fake", {"fake.db"});
+        stack_.make_driver = [](SourceSpec spec) { return std::make_unique<ScratchDriver>(std::move(spec)); };
+        snapshot_ = take();
+        snapshot_.manifest.sources.back().facts["rows"] = int64_t{7};
+        write_file(at("fake.db"), "rows of now");
+    }
+    size_t notes() {
+        size_t out = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(dir_.at("state")))
+            out += entry.path().filename().string().starts_with("drill-") ? 1u : 0u;
+        return out;
+    }
+    Snapshot snapshot_;
+};
+
+TEST_F(EngineDrills, LoadIntoTheEngineAskItAndRemoveIt) {
+    probe("content: rows of then");
+    const DrillResult result = run_drill(snapshot_);
+    EXPECT_TRUE(result.passed()) << (result.problems.empty() ? "" : result.problems[0]);
+    EXPECT_EQ(result.scratch_engines, 1u);
+    EXPECT_EQ(result.probes_passed, 1u);
+    EXPECT_EQ(std::get<std::string>(result.attestation.evidence.at("db").at("scratch")), "the fake scratch");
+    EXPECT_EQ(ScratchDriver::engines, 0);
+    EXPECT_EQ(notes(), 0u);
+    EXPECT_EQ(read_whole(at("fake.db")), "rows of now");
+    require_no_scratch();
+}
+
+TEST_F(EngineDrills, AFactThatIsAnotherInTheEngineIsAProblem) {
+    ScratchDriver::rows = 6;
+    const DrillResult result = run_drill(snapshot_);
+    ASSERT_EQ(result.problems.size(), 1u);
+    EXPECT_EQ(result.problems[0], "db.rows is 6 in the fake scratch, and was 7 in the snapshot");
+}
+
+TEST_F(EngineDrills, WithoutRoomTheRestIsDrilledAndNothingIsLeft) {
+    ScratchDriver::full = true;
+    probe("content: rows of then");
+    const DrillResult result = run_drill(snapshot_);
+    ASSERT_GE(result.problems.size(), 1u);
+    EXPECT_EQ(result.problems[0], "db cannot be loaded into a scratch engine: no room; make some");
+    EXPECT_EQ(ScratchDriver::engines, 0);
+    EXPECT_EQ(notes(), 0u);
+    require_no_scratch();
+}
+
+TEST_F(EngineDrills, WhatStaysIsNamedAndTheNextDrillRemovesIt) {
+    ScratchDriver::stuck = true;
+    DrillResult result = run_drill(snapshot_);
+    EXPECT_TRUE(result.passed()) << "the snapshot itself is good";
+    ASSERT_EQ(result.left.size(), 1u);
+    EXPECT_NE(result.left[0].find("it stays"), std::string::npos);
+    EXPECT_NE(result.left[0].find("DROP it"), std::string::npos);
+    EXPECT_EQ(notes(), 1u);
+    ScratchDriver::stuck = false;
+    result = run_drill(snapshot_);
+    EXPECT_TRUE(result.left.empty());
+    EXPECT_EQ(notes(), 0u);
+}
+
+TEST_F(EngineDrills, AreRefusedWhereScratchAndLiveAreTheSameAndEndedBySignals) {
+    ScratchDriver::same = true;
+    EXPECT_EQ(error_of([&] { run_drill(snapshot_); }).code(), Code::usage);
+    EXPECT_EQ(notes(), 0u);
+    ScratchDriver::same = false;
+    probe("content: rows of then");
+    stack_.probes.back().target = "signal";
+    EXPECT_EQ(error_of([&] { run_drill(snapshot_); }).code(), Code::interrupted);
+    set_interrupted(false);
+    EXPECT_EQ(ScratchDriver::engines, 0);
+    EXPECT_EQ(notes(), 0u);
+    require_no_scratch();
+}
+
 }  // namespace
 }  // namespace ingot::test

@@ -213,7 +213,7 @@ class Server:
         free = ("hello", "isMaster", "ismaster", "saslStart", "saslContinue", "ping", "buildInfo", "endSessions")
         if self.options.user and not state.user and name not in free:
             raise Refused(13, f"command {name} requires authentication")
-        if self.options.rights == "read" and name in ("insert", "create", "drop", "createIndexes", "renameCollection"):
+        if self.options.rights == "read" and name in ("insert", "create", "drop", "createIndexes", "renameCollection", "dropDatabase"):
             raise Refused(13, f"not authorized on {db} to execute command {name}")
         for fault in self.faults:
             if fault[0] == name:
@@ -420,6 +420,11 @@ class Server:
         if self.collection(db, command["drop"]) is None:
             raise Refused(26, "ns not found")
         self.store.change(op="drop", db=db, name=command["drop"])
+
+    def do_dropDatabase(self, db, _command, _state):
+        for held, name in [key for key in self.store.names if key[0] == db]:
+            self.store.change(op="drop", db=held, name=name)
+        return SON(dropped=db)
 
     def do_renameCollection(self, _db, command, _state):
         (db, name), (other, to) = command["renameCollection"].split(".", 1), command["to"].split(".", 1)

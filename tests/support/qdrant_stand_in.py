@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import http.server
 import json
+import math
 import os
 import pickle
 import random
@@ -246,11 +247,66 @@ def count(request):
 def scroll(request):
     found, body = SERVER.collection(request.c), request.json()
     with SERVER.lock:
-        keys = sorted(matching(found, body))[:body["limit"]]
-        size = found["config"]["params"]["vectors"]["size"]
-        points = [{"id": key, "vector": list(struct.unpack(f"<{size}f", found["points"][key][0])), "payload": found["points"][key][1]}
-                  for key in keys]
-    return 200, {"points": points, "next_page_offset": None}
+        keys, limit = sorted(matching(found, body), key=id_order), body.get("limit", 10)
+        if body.get("offset") is not None:
+            keys = [key for key in keys if id_order(key) >= id_order(body["offset"])]
+        points = []
+        for key in keys[:limit]:
+            point = {"id": key}
+            if body.get("with_payload", True):
+                point["payload"] = found["points"][key][1]
+            if body.get("with_vector") is True:
+                point["vector"] = vector_of(found, key)
+            elif body.get("with_vector"):
+                point["vector"] = {}  # of those names; this server's points have one vector without a name
+            points.append(point)
+    return 200, {"points": points, "next_page_offset": keys[limit] if len(keys) > limit else None}
+
+
+def id_order(key):
+    return isinstance(key, str), key  # numbers before UUIDs
+
+
+def vector_of(found, key):
+    return list(struct.unpack(f"<{found['config']['params']['vectors']['size']}f", found["points"][key][0]))
+
+
+def length(vector):
+    return math.sqrt(sum(x * x for x in vector))
+
+
+# A similarity is better the larger it is, a distance the smaller.
+SCORES = {"Cosine": lambda a, b: sum(x * y for x, y in zip(a, b)) / ((length(a) * length(b)) or 1), "Dot": lambda a, b: sum(x * y for x, y in zip(a, b)),
+          "Euclid": lambda a, b: length([x - y for x, y in zip(a, b)]), "Manhattan": lambda a, b: sum(abs(x - y) for x, y in zip(a, b))}
+
+
+def nearest(found, body, query, name):
+    params = found["config"]["params"]["vectors"]
+    if name:
+        raise Refused(400, f"Wrong input: Not existing vector name error: {name}")
+    if len(query) != params["size"]:
+        raise Refused(400, f"Wrong input: Vector dimension error: expected dim: {params['size']}, got {len(query)}")
+    score, sign = SCORES[params["distance"]], 1 if params["distance"] in ("Euclid", "Manhattan") else -1
+    with SERVER.lock:
+        scored = [(score(query, vector_of(found, key)), key) for key in matching(found, body)]
+    scored.sort(key=lambda one: (sign * one[0], id_order(one[1])))
+    return [{"id": key, "version": 0, "score": struct.unpack("<f", struct.pack("<f", value))[0]} for value, key in scored[:body.get("limit", 10)]]
+
+
+@route("POST", "/collections/{c}/points/query")
+def query_points(request):
+    if SERVER.version < (1, 10, 0):
+        return 404, b"", "text"
+    body = request.json()
+    return 200, {"points": nearest(SERVER.collection(request.c), body, body["query"], body.get("using"))}
+
+
+@route("POST", "/collections/{c}/points/search")
+def search_points(request):
+    body = request.json()
+    named = isinstance(body["vector"], dict)
+    query = body["vector"]["vector"] if named else body["vector"]
+    return 200, nearest(SERVER.collection(request.c), body, query, body["vector"]["name"] if named else None)
 
 
 def snapshots_of(c, shard=None):
