@@ -75,9 +75,9 @@ struct Attestation {
     RecordId manifest;
     int64_t time_ms = 0;
     std::string host;
-    std::map<std::string, Facts> evidence;    // "read back", a source's name, "coverage": what was found
-    std::vector<std::string> accepted;        // sources whose new size was accepted
-    std::map<std::string, TopKRecord> top_k;  // of golden: known queries, by probe
+    std::map<std::string, Facts> evidence;         // "read back", a source's name, "coverage": what was found
+    std::vector<std::string> accepted;             // sources whose new size was accepted
+    std::map<std::string, TopKRecord> top_k = {};  // of golden: known queries, by probe
 };
 
 Bytes encode_manifest(const Manifest& manifest);

@@ -23,48 +23,39 @@ constexpr double kNothing = 1e-6;
 
 bool ties(double a, double b) { return std::abs(a - b) <= kSameScore * std::max(std::abs(a), std::abs(b)) + kNothing; }
 
-// How many of the recorded neighbours the same query still has.
-size_t found_again(const std::vector<Neighbour>& recorded, const std::vector<Neighbour>& found) {
+// How many of the certain neighbours the same query still has.
+size_t found_again(const RecordedQuery& recorded, const std::vector<Neighbour>& found) {
     std::multiset<std::string> there;
     for (const Neighbour& each : found) there.insert(each.id);
     size_t same = 0;
-    std::vector<double> missing_at_the_end;
-    for (const Neighbour& each : recorded) {
-        if (const auto at = there.find(each.id); at != there.end()) {
-            there.erase(at);
-            ++same;
-        } else if (ties(each.score, recorded.back().score)) {
-            missing_at_the_end.push_back(each.score);
-        }
-    }
-    for (const Neighbour& each : found) {
-        if (missing_at_the_end.empty()) break;
-        const auto at = there.find(each.id);
-        if (at == there.end() || !ties(each.score, missing_at_the_end.back())) continue;
+    for (size_t i = 0; i < recorded.certain; ++i) {
+        const auto at = there.find(recorded.neighbours[i].id);
+        if (at == there.end()) continue;
         there.erase(at);
-        missing_at_the_end.pop_back();
         ++same;
     }
     return same;
 }
 
 struct Scores {
-    size_t neighbours = 0;
     double mean = 0, mean_size = 0;
 };
 
-Scores scores_of(const std::vector<TopKQuery>& queries) {
+// Of the first so many neighbours of each query.
+template <class Query>
+Scores scores_of(const std::vector<Query>& queries, const std::vector<RecordedQuery>& recorded) {
     Scores out;
-    for (const TopKQuery& query : queries) {
-        for (const Neighbour& each : query.neighbours) {
-            ++out.neighbours;
-            out.mean += each.score;
-            out.mean_size += std::abs(each.score);
+    size_t all = 0;
+    for (size_t i = 0; i < queries.size() && i < recorded.size(); ++i) {
+        const auto& neighbours = queries[i].neighbours;
+        for (size_t j = 0; j < neighbours.size() && j < recorded[i].neighbours.size(); ++j, ++all) {
+            out.mean += neighbours[j].score;
+            out.mean_size += std::abs(neighbours[j].score);
         }
     }
-    if (out.neighbours == 0) return out;
-    out.mean /= static_cast<double>(out.neighbours);
-    out.mean_size /= static_cast<double>(out.neighbours);
+    if (all == 0) return out;
+    out.mean /= static_cast<double>(all);
+    out.mean_size /= static_cast<double>(all);
     return out;
 }
 
@@ -85,17 +76,17 @@ TopKRequest TopKRecord::request() const {
     TopKRequest out;
     out.collection = collection;
     out.vector_name = vector_name;
-    out.k = k;
-    for (const TopKQuery& query : queries) out.queries.push_back(query.vector);
+    out.k = k + 1;
+    for (const RecordedQuery& query : queries) out.queries.push_back(query.vector);
     return out;
 }
 
 std::string encode_top_k(const TopKRecord& record) {
     Json queries = Json::array();
-    for (const TopKQuery& query : record.queries) {
+    for (const RecordedQuery& query : record.queries) {
         Json neighbours = Json::array();
         for (const Neighbour& each : query.neighbours) neighbours.push_back(Json::array({printable(each.id), each.score}));
-        queries.push_back({{"vector", to_hex(query.vector)}, {"neighbours", neighbours}});
+        queries.push_back({{"vector", to_hex(query.vector)}, {"neighbours", neighbours}, {"certain", query.certain}});
     }
     const Json out{{"source", record.source},
                    {"collection", printable(record.collection)},
@@ -115,29 +106,47 @@ TopKRecord decode_top_k(std::string_view text) {
     if (k == 0 || k > TopKRequest::kMostNeighbours) throw_bad_field("k");
     out.k = static_cast<uint32_t>(k);
     for (const Json& each : array_field(json, "queries")) {
-        TopKQuery& query = out.queries.emplace_back();
+        RecordedQuery& query = out.queries.emplace_back();
         query.vector = hex_field(each, "vector");
         for (const Json& neighbour : array_field(each, "neighbours")) {
             if (!neighbour.is_array() || neighbour.size() != 2 || !neighbour[0].is_string() || !neighbour[1].is_number())
                 throw_bad_field("neighbours");
             query.neighbours.push_back({neighbour[0].get<std::string>(), neighbour[1].get<double>()});
         }
+        const uint64_t certain = uint_field(each, "certain");
+        if (certain > query.neighbours.size() || query.neighbours.size() > k) throw_bad_field("certain");
+        query.certain = static_cast<uint32_t>(certain);
     }
     if (out.queries.empty() || out.queries.size() > TopKRequest::kMostQueries) throw_bad_field("queries");
     return out;
 }
 
-std::string top_k_difference(const std::vector<TopKQuery>& recorded, const std::vector<TopKQuery>& found, double tolerance) {
-    const Scores then = scores_of(recorded), now = scores_of(found);
-    size_t same = 0;
-    for (size_t i = 0; i < recorded.size() && i < found.size(); ++i)
-        same += found_again(recorded[i].neighbours, found[i].neighbours);
-    // A share that is no whole number is rounded down, but not for what the division left of it.
-    const auto allowed = static_cast<size_t>(tolerance * static_cast<double>(then.neighbours) + kNothing);
-    if (then.neighbours - same > allowed) {
-        return fmt::format("{} of {} recorded neighbours are found again, and {} are wanted", same, then.neighbours,
-                           then.neighbours - allowed);
+RecordedQuery settle_top_k(const TopKQuery& answer, uint32_t k) {
+    RecordedQuery out{answer.vector, answer.neighbours, static_cast<uint32_t>(answer.neighbours.size())};
+    if (out.neighbours.size() <= k) return out;
+    const double next = out.neighbours[k].score;
+    out.neighbours.resize(k);
+    out.certain = 0;
+    while (out.certain < k && !ties(out.neighbours[out.certain].score, next)) ++out.certain;
+    return out;
+}
+
+std::string top_k_difference(const std::vector<RecordedQuery>& recorded, const std::vector<TopKQuery>& found, double tolerance) {
+    size_t certain = 0, same = 0, listed = 0, there = 0;
+    for (size_t i = 0; i < recorded.size(); ++i) {
+        certain += recorded[i].certain;
+        listed += recorded[i].neighbours.size();
+        if (i >= found.size()) continue;
+        same += found_again(recorded[i], found[i].neighbours);
+        there += std::min(found[i].neighbours.size(), recorded[i].neighbours.size());
     }
+    // A share that is no whole number is rounded down, but not for what the division left of it.
+    const auto allowed = static_cast<size_t>(tolerance * static_cast<double>(certain) + kNothing);
+    if (certain - same > allowed) {
+        return fmt::format("{} of {} recorded neighbours are found again, and {} are wanted", same, certain, certain - allowed);
+    }
+    if (there < listed) return fmt::format("{} neighbours are found, and there were {}", there, listed);
+    const Scores then = scores_of(recorded, recorded), now = scores_of(found, recorded);
     if (std::abs(then.mean - now.mean) > tolerance * then.mean_size + kSameScore * then.mean_size + kNothing) {
         return fmt::format("the mean score is {:.6g} and was {:.6g}, which is more than {} % off", now.mean, then.mean,
                            tolerance * 100);
@@ -145,9 +154,14 @@ std::string top_k_difference(const std::vector<TopKQuery>& recorded, const std::
     return {};
 }
 
-std::string top_k_words(const std::vector<TopKQuery>& queries) {
-    const Scores scores = scores_of(queries);
-    return fmt::format("{} queries, {} neighbours, mean score {:.6g}", queries.size(), scores.neighbours, scores.mean);
+std::string top_k_words(const std::vector<RecordedQuery>& queries) {
+    size_t neighbours = 0, certain = 0;
+    for (const RecordedQuery& query : queries) {
+        neighbours += query.neighbours.size();
+        certain += query.certain;
+    }
+    return fmt::format("{} queries, {} neighbours, {} of them certain, mean score {:.6g}", queries.size(), neighbours, certain,
+                       scores_of(queries, queries).mean);
 }
 
 const TopKRecord* find_top_k(const Snapshot& snapshot, const ProbeSpec& probe) {
@@ -203,10 +217,12 @@ void record_top_k(const Stack& stack, Driver& driver, const std::string& dir, co
             TopKRequest request;
             request.collection = probe.target;
             request.vector_name = probe.vector_name;
-            request.k = probe.k;
+            request.k = probe.k + 1;
             request.spread = probe.spread;
             if (!probe.queries.empty()) request.queries = read_vectors(probe.queries);
-            TopKRecord record{probe.source, probe.target, probe.vector_name, probe.k, ask(stack, driver, dir, work_dir, request)};
+            TopKRecord record{probe.source, probe.target, probe.vector_name, probe.k, {}};
+            for (const TopKQuery& answer : ask(stack, driver, dir, work_dir, request))
+                record.queries.push_back(settle_top_k(answer, probe.k));
             if (record.queries.empty()) throw Error(Code::failed, "there are no vectors");
             attestation.evidence[probe.source][printable("top-k " + probe.name)] = top_k_words(record.queries);
             attestation.top_k[printable(probe.name)] = std::move(record);

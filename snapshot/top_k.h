@@ -3,10 +3,10 @@
 // The queries are stored vectors, evenly spread over what was pinned, or those of a file that the config names; they are recorded
 // with their answers, so that later neither the file nor the index is needed to ask the same.
 //
-// Compared are neighbours and scores. A recorded neighbour counts as found again where the same query has it; where it has it
-// not, but the recorded score ties with the query's last one, any neighbour of that score stands for it: which of equals comes
-// last is nobody's promise. At most `tolerance` of all neighbours may be missing, and the mean of all scores may be off by
-// `tolerance` of their mean size.
+// Compared are neighbours and scores. One neighbour more than k is asked for: those that tie with it are not certain, because
+// which of equals comes last depends on the processor and on how an index was built. Of all certain neighbours at most
+// `tolerance` may be missing where the same query is asked again, and the mean of all scores may be off by `tolerance` of their
+// mean size.
 //
 // Thread safety: pure functions, but for record_top_k (one thread). Errors: see each.
 #pragma once
@@ -24,27 +24,37 @@ namespace ingot {
 struct Attestation;
 struct Snapshot;
 
+// An answer as it is recorded.
+struct RecordedQuery {
+    Bytes vector;
+    std::vector<Neighbour> neighbours;  // at most k, nearest first
+    uint32_t certain = 0;               // so many of the first are nearer than any that is not listed
+    friend bool operator==(const RecordedQuery&, const RecordedQuery&) = default;
+};
+
 // Of one probe.
 struct TopKRecord {
     std::string source;
     std::string collection, vector_name;
     uint32_t k = 0;
-    std::vector<TopKQuery> queries;
+    std::vector<RecordedQuery> queries;
 
-    // Asks the same again.
+    // Asks the same again, with one neighbour more than `k`: a graph is searched otherwise for another number.
     TopKRequest request() const;
     friend bool operator==(const TopKRecord&, const TopKRecord&) = default;
 };
 
-// As JSON (docs/format.md, "Attestation"): {source, collection, vector, k, queries: [{vector: hex, neighbours: [[id, score]]}]}.
+// As JSON (docs/format.md, "Attestation"): {source, collection, vector, k, queries: [{vector, neighbours, certain}]}.
 std::string encode_top_k(const TopKRecord& record);
 // Throws Error{damaged}.
 TopKRecord decode_top_k(std::string_view json);
 
-// Empty where it passes; else what differs, in words.
-std::string top_k_difference(const std::vector<TopKQuery>& recorded, const std::vector<TopKQuery>& found, double tolerance);
-// "50 of 50 neighbours, mean score 0.125": for evidence.
-std::string top_k_words(const std::vector<TopKQuery>& queries);
+// An answer of k + 1 neighbours as it is recorded: k of them, and how many are certain.
+RecordedQuery settle_top_k(const TopKQuery& answer, uint32_t k);
+// Empty where it passes; else what differs, in words. `found`: an answer to TopKRecord::request().
+std::string top_k_difference(const std::vector<RecordedQuery>& recorded, const std::vector<TopKQuery>& found, double tolerance);
+// "5 queries, 50 neighbours, 48 of them certain, mean score 0.125": for evidence.
+std::string top_k_words(const std::vector<RecordedQuery>& queries);
 
 // What the snapshot's golden attestations recorded for a probe, the newest; null: nothing, of that source.
 const TopKRecord* find_top_k(const Snapshot& snapshot, const ProbeSpec& probe);

@@ -26,7 +26,9 @@ protected:
         spec_.options["url"] = server_->encoded_url(database_);
     }
     void TearDown() override {
-        if (server_ != nullptr) EXPECT_EQ(drills(), "");
+        if (server_ != nullptr) {
+            EXPECT_EQ(drills(), "");
+        }
     }
     void take() {
         PostgresDriver driver(spec_);

@@ -9,6 +9,13 @@
 namespace ingot {
 namespace {
 
+// All of them certain.
+std::vector<RecordedQuery> recorded(const std::vector<std::vector<Neighbour>>& neighbours) {
+    std::vector<RecordedQuery> out;
+    for (const auto& each : neighbours) out.push_back({Bytes{1, 2, 3, 4}, each, static_cast<uint32_t>(each.size())});
+    return out;
+}
+
 std::vector<TopKQuery> answers(const std::vector<std::vector<Neighbour>>& neighbours) {
     std::vector<TopKQuery> out;
     for (const auto& each : neighbours) out.push_back({Bytes{1, 2, 3, 4}, each});
@@ -25,44 +32,58 @@ Error error_of(const std::function<void()>& call) {
 }
 
 TEST(TopK, TheSameAnswerPassesAndOtherNeighboursDoNot) {
-    const auto then = answers({{{"1", 0}, {"2", 0.5}, {"3", 0.7}}, {{"4", 0.1}, {"5", 0.2}}});
-    EXPECT_EQ(top_k_difference(then, then, 0), "");
-    auto now = then;
+    const std::vector<std::vector<Neighbour>> known{{{"1", 0}, {"2", 0.5}, {"3", 0.7}}, {{"4", 0.1}, {"5", 0.2}}};
+    const auto then = recorded(known);
+    auto now = answers(known);
+    EXPECT_EQ(top_k_difference(then, now, 0), "");
+    // The order of what is found does not matter; the query it is found for does.
+    std::swap(now[0].neighbours[0].id, now[0].neighbours[2].id);
+    EXPECT_EQ(top_k_difference(then, now, 0), "");
+    std::swap(now[0], now[1]);
+    EXPECT_EQ(top_k_difference(then, now, 0.05), "0 of 5 recorded neighbours are found again, and 5 are wanted");
+    now = answers(known);
     now[0].neighbours[1].id = "9";
     EXPECT_EQ(top_k_difference(then, now, 0.05), "4 of 5 recorded neighbours are found again, and 5 are wanted");
     EXPECT_EQ(top_k_difference(then, now, 0.2), "");
     EXPECT_NE(top_k_difference(then, {}, 0.5), "");
     EXPECT_EQ(top_k_difference(then, answers({{}, {}}), 0.05), "0 of 5 recorded neighbours are found again, and 5 are wanted");
-    // The order of what is found does not matter; the query it is found for does.
-    now = then;
-    std::swap(now[0], now[1]);
-    EXPECT_NE(top_k_difference(then, now, 0.05), "");
 }
 
 TEST(TopK, WhichOfEqualsComesLastIsNobodysPromise) {
-    const auto then = answers({{{"1", 0}, {"2", 0.5}, {"3", 0.5}}});
-    EXPECT_EQ(top_k_difference(then, answers({{{"1", 0}, {"7", 0.5}, {"8", 0.5000001}}}), 0), "");
-    // A stand-in of another score is none, and neither is one for a neighbour that was nearer than the last.
-    EXPECT_NE(top_k_difference(then, answers({{{"1", 0}, {"2", 0.5}, {"8", 0.4}}}), 0), "");
-    EXPECT_NE(top_k_difference(then, answers({{{"7", 0.5}, {"2", 0.5}, {"3", 0.5}}}), 0), "");
+    const RecordedQuery query = settle_top_k({Bytes{1}, {{"1", 0}, {"2", 0.5}, {"3", 0.7}, {"4", 0.7000001}}}, 3);
+    EXPECT_EQ(query.neighbours.size(), 3u);
+    EXPECT_EQ(query.certain, 2u);
+    const auto other = [&](const std::vector<Neighbour>& neighbours) {
+        return top_k_difference({query}, {{Bytes{1}, neighbours}}, 0);
+    };
+    EXPECT_EQ(other({{"1", 0}, {"2", 0.5}, {"4", 0.7}, {"3", 0.7}}), "");
+    EXPECT_EQ(other({{"2", 0}, {"1", 0.5}, {"4", 0.7}, {"9", 0.7}}), "");
+    EXPECT_NE(other({{"1", 0}, {"3", 0.5}, {"4", 0.7}}), "");
+    EXPECT_EQ(other({{"1", 0}, {"2", 0.5}}), "2 neighbours are found, and there were 3");
+    // Without one more than k all are certain; where all tie, only their scores tell.
+    EXPECT_EQ(settle_top_k({Bytes{1}, {{"1", 0}, {"2", 0.5}}}, 2).certain, 2u);
+    const RecordedQuery alike = settle_top_k({Bytes{1}, {{"1", 1}, {"2", 1}, {"3", 1}}}, 2);
+    EXPECT_EQ(alike.certain, 0u);
+    EXPECT_EQ(top_k_difference({alike}, answers({{{"8", 1}, {"9", 1}}}), 0.05), "");
+    EXPECT_NE(top_k_difference({alike}, answers({{{"8", 0.5}, {"9", 0.5}}}), 0.05), "");
 }
 
 TEST(TopK, TheMeanScoreMayBeOffByItsTolerance) {
-    const auto then = answers({{{"1", 1}, {"2", 3}}});
+    const auto then = recorded({{{"1", 1}, {"2", 3}}});
     EXPECT_EQ(top_k_difference(then, answers({{{"1", 1}, {"2", 3.19}}}), 0.05), "");
     EXPECT_EQ(top_k_difference(then, answers({{{"1", 1}, {"2", 3.3}}}), 0.05),
               "the mean score is 2.15 and was 2, which is more than 5 % off");
-    EXPECT_EQ(top_k_difference(answers({{{"1", 0}}}), answers({{{"1", 1e-8}}}), 0), "");
-    EXPECT_NE(top_k_difference(answers({{{"1", 0}}}), answers({{{"1", 0.1}}}), 0.05), "");
+    EXPECT_EQ(top_k_difference(recorded({{{"1", 0}}}), answers({{{"1", 1e-8}}}), 0), "");
+    EXPECT_NE(top_k_difference(recorded({{{"1", 0}}}), answers({{{"1", 0.1}}}), 0.05), "");
     // Similarities about zero: their size is what a share is taken of.
-    EXPECT_EQ(top_k_difference(answers({{{"1", 1}, {"2", -1}}}), answers({{{"1", 1.02}, {"2", -1}}}), 0.05), "");
+    EXPECT_EQ(top_k_difference(recorded({{{"1", 1}, {"2", -1}}}), answers({{{"1", 1.02}, {"2", -1}}}), 0.05), "");
 }
 
 TEST(TopK, ARecordSurvivesTheWay) {
-    const TopKRecord record{"vectors", "rag", "text", 3, answers({{{"1", 0.25}, {"uuid", -1e-9}}, {}})};
+    const TopKRecord record{"vectors", "rag", "text", 3, recorded({{{"1", 0.25}, {"uuid", -1e-9}}, {}})};
     EXPECT_EQ(decode_top_k(encode_top_k(record)), record);
     const TopKRequest request = record.request();
-    EXPECT_EQ(request.k, 3u);
+    EXPECT_EQ(request.k, 4u);
     EXPECT_EQ(request.collection + request.vector_name, "ragtext");
     EXPECT_EQ(request.queries, (std::vector<Bytes>{{1, 2, 3, 4}, {1, 2, 3, 4}}));
     for (const char* broken :
@@ -70,7 +91,9 @@ TEST(TopK, ARecordSurvivesTheWay) {
           R"({"source":"a","collection":"","vector":"","k":1,"queries":[]})",
           R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"0g","neighbours":[]}]})",
           R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"01","neighbours":[["1"]]}]})",
-          R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"01","neighbours":[[1,1]]}]})"})
+          R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"01","neighbours":[[1,1]]}]})",
+          R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"01","neighbours":[["1",1]]}]})",
+          R"({"source":"a","collection":"","vector":"","k":1,"queries":[{"vector":"01","neighbours":[["1",1]],"certain":2}]})"})
         EXPECT_EQ(error_of([&] { decode_top_k(broken); }).code(), Code::damaged) << broken;
 }
 
@@ -137,7 +160,8 @@ TEST_F(TopKOfSnapshots, AreRecordedWhenItIsMadeGoldenAndFoundAgain) {
     EXPECT_EQ(record->k, 2u);
     EXPECT_EQ(record->queries.size(), 3u);
     const Attestation& golden = snapshot.attestations.back();
-    EXPECT_EQ(std::get<std::string>(golden.evidence.at("vectors").at("top-k top-k")), "3 queries, 6 neighbours, mean score 0.5");
+    EXPECT_EQ(std::get<std::string>(golden.evidence.at("vectors").at("top-k top-k")),
+              "3 queries, 6 neighbours, 0 of them certain, mean score 0.5");
     ProbeSpec other = stack_.probes[0];
     other.source = "elsewhere";
     EXPECT_EQ(find_top_k(snapshot, other), nullptr);
