@@ -105,7 +105,7 @@ def faults_of_guard(counts):
                 os.remove(ran)
 
         # The new state's files: what it leaves behind when nothing is put back would be told apart by which().
-        spoil = f"touch {ran}; echo spoiled > {stack.root}/docs/f1; exit 7"
+        spoil = f"touch {ran}; echo spoiled > {stack.root}/docs/empty; exit 7"
         words = stack.words("guard", "--", "/bin/sh", "-c", spoil)
         loop = scene.loop(words, begin, counts, (21,))
         for what, env in chain(loop.cases(each=3), scene.starts(words, begin, counts)):
@@ -118,7 +118,7 @@ def faults_of_guard(counts):
             if done.status == 22:
                 require('"hint":""' not in errors_of(done)[0], f"{what}: exit 22 names no manual action", done)
                 # As the command left it, or put back after all: nothing else was touched.
-                run(["cp", "-a", scene.states.saved + "/docs/f1", stack.root + "/docs/f1"]).expect(0)
+                run(["cp", "-a", scene.states.saved + "/docs/empty", stack.root + "/docs/empty"]).expect(0)
                 require(scene.states.which(what, done) == "old", f"{what}: exit 22, and a third state", done)
                 continue
             require(os.path.exists(ran) == (done.status == 21), f"{what}: exit {done.status}, and the command was {'' if os.path.exists(ran) else 'not '}run", done)

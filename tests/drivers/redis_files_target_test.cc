@@ -27,7 +27,7 @@ protected:
     }
     SourceSpec spec() const {
         SourceSpec out = server_->source();
-        out.spool_dir = folder_ / "spool";
+        out.spool_dir = folder_.folder("spool");
         out.options["data_dir"] = server_->folder();
         return out;
     }

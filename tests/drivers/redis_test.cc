@@ -52,13 +52,13 @@ TEST_F(RedisTest, ALiveServerCountsWhatAFactCounts) {
     RedisServer server;
     fill_with_all_types(server);
     SourceSpec with_facts = spec(server);
-    with_facts.facts = {{"sessions", "session:*"}, {"all", "*"}, {"elsewhere", "1/*"}, {"none", "no such:*"}};
+    with_facts.facts = {{"sessions", "1/session:*"}, {"all", "*"}, {"elsewhere", "1/*"}, {"none", "no such:*"}};
     RedisDriver driver(with_facts);
     driver.prepare();
     const auto pin = driver.pin();
     const Facts pinned = pin->facts();
     const std::string before = server.content();
-    EXPECT_EQ(std::get<int64_t>(driver.ask_live("session:*")), 600);
+    EXPECT_EQ(std::get<int64_t>(driver.ask_live("1/session:*")), 600);
     for (const auto& [name, question] : with_facts.facts) EXPECT_EQ(driver.ask_live(question), pinned.at(name)) << name;
     EXPECT_EQ(server.content(), before);
     server.kill(SIGKILL);

@@ -47,6 +47,7 @@ TEST_F(LeftAsideTest, AProvenRestoreIsNoLongerInTheWay) {
 
 TEST_F(LeftAsideTest, IsStoredLaterAlsoAfterAnotherRestoreAndTheLastOneStaysTheLast) {
     const Snapshot snapshot = take();
+    const TreeState then = live();
     change();
     const TreeState old = live();
     const std::string id = set_aside(snapshot);
@@ -54,7 +55,6 @@ TEST_F(LeftAsideTest, IsStoredLaterAlsoAfterAnotherRestoreAndTheLastOneStaysTheL
     RestoreOptions options;
     options.keep_old = storing();
     const RestoreResult later = run(snapshot, options);
-    const TreeState restored = live();
     const RestoreResult result = resume(storing());
     EXPECT_EQ(result.outcome, "nothing");
     EXPECT_TRUE(result.problems.empty());
@@ -62,7 +62,7 @@ TEST_F(LeftAsideTest, IsStoredLaterAlsoAfterAnotherRestoreAndTheLastOneStaysTheL
     EXPECT_NE(result.left_finished[0].find(id), std::string::npos);
     EXPECT_EQ(leftovers(), std::vector<std::string>{});
     EXPECT_TRUE(left_aside(fs_, stack_.state_dir, "test").empty());
-    EXPECT_EQ(difference(restored, live()), "");
+    EXPECT_EQ(difference(then, live()), "");
     EXPECT_EQ(last_restore(fs_, stack_.state_dir, "test")->restore_id, later.restore_id);
     for (const Snapshot& each : load_snapshots(*repository_, "test", {})) {
         if (std::ranges::count(each.manifest.tags, safety_tag(id)) == 0) continue;
