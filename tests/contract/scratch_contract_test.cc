@@ -1,6 +1,8 @@
 // The contract of scratch targets (drivers/driver.h, ScratchTarget), checked on each driver that has one.
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "driver_contract_base.h"
 
@@ -20,7 +22,7 @@ TEST_P(DriverContract, AScratchTargetHoldsTheSnapshotAnswersForItAndNeverTouches
     spec.fs = &real_filesystem();
     spec.artifact_dir = scratch_ / "artifact";
     spec.work_dir = scratch_.folder("work");
-    spec.id = "0123456789abcdef";
+    spec.id = fmt::format("{:016x}", ::getpid());  // names of temporary servers are the machine's
     const auto scratch = driver->scratch_target(spec);
     if (!scratch) GTEST_SKIP() << "its files are opened, and nothing more";
     ASSERT_TRUE(fixture_->mutate(3));

@@ -3,6 +3,7 @@
 #include "drivers/postgres_scratch.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "drivers/postgres.h"
 #include "drivers/postgres_temporary.h"
@@ -41,7 +42,7 @@ protected:
         out.fs = &real_filesystem();
         out.artifact_dir = folder_ / "artifact";
         out.work_dir = folder_.folder("work");
-        out.id = "0123456789abcdef";
+        out.id = id_;
         return out;
     }
     void sql(const std::string& text) const { server_->sql(database_, text); }
@@ -57,6 +58,8 @@ protected:
     }
 
     PgServer* server_ = nullptr;
+    // Names of temporary servers are the machine's.
+    const std::string id_ = fmt::format("{:016x}", ::getpid());
     std::string database_;
     TestFolder folder_;
     SourceSpec spec_;
@@ -82,7 +85,7 @@ TEST_F(PostgresScratchTest, AServerThatIsNotThereIsStoodInForByATemporaryOne) {
     target->remove();
     EXPECT_TRUE(real_filesystem().exists(folder_ / "work"));
     real_filesystem().list(folder_ / "work", [](const std::string& name) { ADD_FAILURE() << "left behind: " << name; });
-    EXPECT_FALSE(real_filesystem().exists("/var/tmp/ingot-drill-0123456789abcdef"));
+    EXPECT_FALSE(real_filesystem().exists("/var/tmp/ingot-drill-" + id_));
     server_->sql(database_, "DROP OWNED BY scratch_owner CASCADE");
     server_->sql("postgres", "DROP ROLE scratch_owner");
 }

@@ -96,7 +96,7 @@ TEST_F(QdrantScratchTest, AnotherVersionAndAFullServerAreFailuresThatLeaveNothin
     EXPECT_EQ(collections().find("ingot_drill"), std::string::npos);
     server_.restart("1.18.0");
     const Error error = error_of([&] { driver.scratch_target(scratch())->load(); });
-    EXPECT_EQ(error.code(), Code::failed);
+    EXPECT_EQ(error.code(), Code::incompatible);
     EXPECT_NE(error.hint().find("run Qdrant 1.19"), std::string::npos) << error.hint();
 }
 

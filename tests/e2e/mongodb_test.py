@@ -290,10 +290,10 @@ class Failures(MongoStackTest):
         stack = self.docs(server)
         snapshot = self.golden(stack)
         plain = list(server.words)
-        for options, said in ((["--version", "5.0.1"], "version 5.0.1"), (["--secondary"], "no primary"), (["--mongos"], "mongos")):
+        for options, said, status in ((["--version", "5.0.1"], "version 5.0.1", 23), (["--secondary"], "no primary", 1), (["--mongos"], "mongos", 1)):
             server.words = plain + options
             server.restart()
-            done = self.failed_restore(server, stack, snapshot, 1)
+            done = self.failed_restore(server, stack, snapshot, status)
             require(said in done.said + done.out.decode(), f"it does not say {said}", done)
 
     def test_a_flipped_byte_in_what_is_stored_is_seen(self):

@@ -54,7 +54,7 @@ def a_stop_that_leaves_a_child(counts):
     """It lives on, and nobody waits for it; after a crash it is waited for as long as a hook may take, and then named."""
     with scene_in("stop-child", timeout="1s") as scene:
         with open(scene.services.script, "a", encoding="utf-8") as script:
-            script.write('if [ "$1" = stop ]; then sleep 600 <&0 & echo $! >> children; fi\n')
+            script.write('if [ "$1" = stop ]; then exec 3<&0; sleep 600 <&3 & echo $! >> children; fi\n')
         try:
             began = time.monotonic()
             done = run(scene.states.words(INGOT)).expect(0)
@@ -165,13 +165,16 @@ def clock_jumps(counts):
         calls = shim_counts(log)[0]
         require(calls > 5, f"the clock was asked {calls} times only")
         counts["questions to the clock"] = calls
+        # How often it is asked hangs on how long things take: a jump that comes after the end says nothing.
         for number, at in enumerate(range(1, calls * 9 // 10) if NIGHTLY else spread(1, calls * 9 // 10, 6)):
             jump = (-86_400, 31_536_000, -20 * 31_536_000)[number % 3]
             env = {**shim_env("clock", [], at, "once", "EIO", log), "SHIM_JUMP": str(jump)}
             scene.set_old()
             done = run(scene.states.words(INGOT), env).expect(0)
-            require(shim_counts(log)[1] > 0, "the clock did not jump", done)
             require_state(scene, "new", done)
+            if not shim_counts(log)[1]:
+                counts.add("ended before the jump")
+                continue
             require(0 <= done.summary["outage_ms"] < 60_000 and 0 <= done.summary["duration_s"] < 60, "a time that is none", done)
             require(all(0 <= step["ms"] < 60_000 for step in done.summary["steps"]), "a step's time that is none", done)
             done = scene.stack.ingot("undo", "--yes").expect(0)
@@ -181,6 +184,7 @@ def clock_jumps(counts):
             done = scene.stack.ingot("restore", "--undo").expect(0)
             require_state(scene, "old", done)
             counts.add("jumps of the clock")
+        require(counts["jumps of the clock"] >= 3, "hardly any jump was met", counts)
 
 
 parts = [a_stop_that_leaves_a_child, a_start_that_fails, a_probe_that_flaps]

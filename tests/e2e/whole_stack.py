@@ -169,7 +169,7 @@ class QdrantStore(Client):
             {"id": point, "vector": [1.0, point, n, 0.5], "payload": {"round": n}} for point in range(POINTS)]})
 
     def read(self):
-        points = self.ask("POST", f"/collections/{COLLECTION}/points/scroll", {"limit": 1000})["points"]
+        points = self.ask("POST", f"/collections/{COLLECTION}/points/scroll", {"limit": 1000, "with_vector": True})["points"]
         if len(points) != POINTS:
             raise Torn(f"Qdrant has {len(points)} points")
         return one_of([value for point in points for value in (point["payload"]["round"], point["vector"][2])], "Qdrant")

@@ -59,6 +59,7 @@ class QdrantPostgres(RunbookTest):
         self.qdrant.fill()
         os.makedirs(self.host.path("/var/lib/node_exporter/x")[:-2], exist_ok=True)
         self.host.write(ROOT + "/VERSION", "v1.2.4\n")
+        self.host.write(ROOT + "/ops/collection", "rag_main\n")
         with open(PAGES + "/runbooks/3-matrix.md", encoding="utf-8") as file:
             self.host.write(ROOT + "/ops/compat/matrix.md", file.read())
         self.host.write("/traffic", "100\n")
