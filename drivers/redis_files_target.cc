@@ -126,6 +126,7 @@ public:
         step("restore.redis.discarded");
     }
 
+    std::string old_place() override { return "the files of a server that was not running"; }
     std::vector<ReplacedFile> replaced() override {
         std::vector<ReplacedFile> out;
         if (fs_.exists(old_)) add_files(old_, root_ + "/files", out);

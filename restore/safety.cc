@@ -125,11 +125,13 @@ private:
             result_.notes.push_back(fmt::format("{} had no old state that could be stored", target.source));
             return;
         }
-        store_files(target, *driver, files);
+        store_files(target, *driver, files, engine->old_place());
     }
 
     // Through the engine where it opens the copied file as a source of its own, else as the bytes they are.
-    void store_files(const JournalTarget& target, const Driver& driver, const std::vector<ReplacedFile>& files) {
+    // Files that an engine exported are what a snapshot of it holds; `own_files` names those that it kept for itself.
+    void store_files(const JournalTarget& target, const Driver& driver, const std::vector<ReplacedFile>& files,
+                     const std::string& own_files) {
         ManifestSource record = record_of(target);
         const bool is_a_file = target.roots.size() == 1 && !target.roots[0].live_path.empty() &&
                                files[0].listing_path == target.roots[0].listing_path;
@@ -147,13 +149,13 @@ private:
                 record.facts[kRawFact] = std::string(error.what());
             }
         }
-        if (!record.facts.contains(kRawFact)) {
+        if (!own_files.empty() && !record.facts.contains(kRawFact)) {
             result_.notes.push_back(fmt::format(
                 "the old {} is kept as the files that its engine had: `ingot restore ID --only {} --to DIR` gives them back",
                 target.source, target.source));
-            record.facts[kRawFact] = std::string("the files of an engine that was not running");
+            record.facts[kRawFact] = own_files;
         }
-        RawFilesPin pin(fs_, files, is_a_file || record.roots.empty() ? std::string() : record.roots.front());
+        RawFilesPin pin(fs_, files, own_files.empty() || record.roots.empty() ? std::string() : record.roots.front());
         store(pin, "", record);
     }
 
