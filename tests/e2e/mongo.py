@@ -20,7 +20,7 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.son import SON
 
-from faulted_run import NIGHTLY, SOURCE, require
+from faulted_run import NIGHTLY, SOURCE, require, send_signal
 
 FERRETDB = "v1.24.0"
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "ingot-tests")
@@ -109,7 +109,8 @@ class Process(Mongo):
             time.sleep(0.02)
 
     def signal(self, number):
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            send_signal(self.process.pid, number)
 
     def kill(self):
         self.process.send_signal(signal.SIGCONT)

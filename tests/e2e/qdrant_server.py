@@ -8,6 +8,8 @@ import subprocess
 import urllib.parse
 import urllib.request
 
+from faulted_run import send_signal
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 KEY = "s3cret-of-qdrant"
 POINTS, DIMENSIONS = 2000, 64
@@ -79,7 +81,8 @@ class Qdrant(Client):
         self.url = f"http://127.0.0.1:{self.port}"
 
     def signal(self, number):
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            send_signal(self.process.pid, number)
 
     def kill(self):
         self.signal(signal.SIGCONT)

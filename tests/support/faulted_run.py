@@ -114,6 +114,25 @@ def run(words, env=None, timeout=120, **popen):
     return finish(start(words, env, **popen), words, timeout)
 
 
+def send_signal(pid, number):
+    """A stop is waited for: on a busy machine the threads of a process run on for a while after it was sent."""
+    os.kill(pid, number)
+    until = time.monotonic() + 20
+    while number == signal.SIGSTOP and not stands(pid):
+        require(time.monotonic() < until, f"process {pid} does not stop")
+        time.sleep(0.002)
+
+
+def stands(pid):
+    """Do all of its threads stand, or is it gone?"""
+    states = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/stat", encoding="utf-8") as file:
+                states.add(file.read().rsplit(")", 1)[1].split()[0])
+    return states <= {"T", "Z", "X"}
+
+
 def run_killed(words, after_s, env=None):
     """kill -9 after that time, if it still runs then. The status is -9 when it did."""
     process = start(words, env)

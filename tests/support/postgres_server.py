@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from faulted_run import Failed, require, run
+from faulted_run import Failed, require, run, send_signal
 
 NOBODY = 65534
 
@@ -82,7 +82,7 @@ class Postgres:
         children = run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)]).out.split()
         for pid in [self.process.pid, *map(int, children)]:
             with contextlib.suppress(ProcessLookupError):  # a session may end meanwhile
-                os.kill(pid, number)
+                send_signal(pid, number)
 
     def restart(self):
         self.kill()

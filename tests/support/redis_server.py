@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from faulted_run import require
+from faulted_run import require, send_signal
 
 SERVER = shutil.which("redis-server")
 
@@ -44,7 +44,8 @@ class Redis:
         self.start()
 
     def signal(self, number):
-        self.process.send_signal(number)
+        if self.process.poll() is None:
+            send_signal(self.process.pid, number)
 
     @staticmethod
     def _read(stream):
