@@ -184,7 +184,7 @@ Journal decode_journal(ByteView bytes, const std::string& path) {
 }
 
 JournalFile::JournalFile(FileSystem& fs, const std::string& state_dir, const std::string& stack)
-    : fs_(fs), path_(journal_path(state_dir, stack)) {
+    : fs_(fs), path_(journal_path(state_dir, stack)), probing_path_(join(state_dir, stack + ".probing")) {
     make_dirs(fs, state_dir, 0700);
     const std::string lock = join(state_dir, stack + ".lock");
     make_lock_file(lock);
@@ -201,7 +201,18 @@ std::optional<Journal> JournalFile::load() const { return load_from(fs_, path_);
 
 void JournalFile::save(const Journal& journal) { replace_file(fs_, path_, encode_journal(journal)); }
 
+void JournalFile::let_probes_decide() { (void)write_new_file(fs_, probing_path_, {}); }
+
+void JournalFile::no_more_probes() {
+    if (!fs_.exists(probing_path_)) return;
+    fs_.remove(probing_path_);
+    fs_.sync_dir(parent_of(probing_path_));
+}
+
+bool JournalFile::probes_may_decide() const { return fs_.exists(probing_path_); }
+
 void JournalFile::remove() {
+    no_more_probes();
     if (!fs_.exists(path_)) return;
     fs_.remove(path_);
     fs_.sync_dir(parent_of(path_));

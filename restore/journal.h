@@ -86,9 +86,16 @@ public:
     void save(const Journal& journal);  // durable when it returns
     void remove();                      // durable too; nothing to do where there is none
 
+    // May the probes decide which way a recovery goes? Said by `<stack>.probing`, a file beside the journal, before it says
+    // `swapped`; taking it away needs no room on a full disk. Durable when they return.
+    void let_probes_decide();
+    void no_more_probes();
+    bool probes_may_decide() const;
+
 private:
     FileSystem& fs_;
     std::string path_;
+    std::string probing_path_;
     std::unique_ptr<Lock> lock_;
 };
 

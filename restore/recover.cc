@@ -35,17 +35,39 @@ std::string joined(const std::vector<std::string>& names) {
 
 }  // namespace
 
+namespace {
+
+// Durable before anything is swapped back, in one of two ways: a full disk must not keep the old state away.
+void go_back(JournalFile& file, Journal& journal) {
+    journal.going_back = true;
+    bool noted = false;
+    try {
+        file.no_more_probes();
+        noted = true;
+    } catch (const Error& error) {
+        ignore_error(error, "the journal says it too");
+    }
+    try {
+        file.save(journal);
+        noted = true;
+    } catch (const Error& error) {
+        ignore_error(error, "that the probes are not asked any more is enough");
+    }
+    if (!noted && file.load().value_or(journal).state == RestoreState::swapped) {
+        throw Error(Code::rollback_incomplete,
+                    "the new state is live, and it cannot be noted that it is taken back: nothing was swapped back",
+                    "mend the file system of the state directory, then run `ingot restore --undo`");
+    }
+    step("restore.going-back");
+}
+
+}  // namespace
+
 bool undo_all(FileSystem& fs, const Stack& stack, JournalFile& file, Journal& journal, Services& services,
               const std::set<std::string>& told, std::vector<std::string>& notices) {
     std::string problems;
     std::string hint;
-    journal.going_back = true;
-    try {
-        file.save(journal);
-        step("restore.going-back");
-    } catch (const Error& error) {
-        ignore_error(error, "a full disk must not keep the old state away; a crash from here on may ask the probes once more");
-    }
+    go_back(file, journal);
     for (size_t i = journal.targets.size(); i-- > 0;) {
         JournalTarget& target = journal.targets[i];
         const auto undo = [&] {
@@ -233,8 +255,8 @@ public:
         result_.restore_id = journal_.restore_id;
         result_.targets = journal_.targets.size();
         result_.reason = journal_.reason;
-        const bool probing = journal_.state == RestoreState::swapped && !journal_.going_back && !options_.undo &&
-                             options_.services && !stack_.probes.empty();
+        const bool probing = journal_.state == RestoreState::swapped && !journal_.going_back && file_.probes_may_decide() &&
+                             !options_.undo && options_.services && !stack_.probes.empty();
         const std::string how = journal_.state == RestoreState::picked && journal_.services.owed()
                                     ? "the old state is live, and its services are owed a start"
                                     : fmt::format("it stopped at '{}', so it goes {}", to_string(journal_.state),

@@ -178,6 +178,7 @@ private:
             step("restore.target-swapped");
             services_->after_swap(journal_.targets[i]);
         }
+        if (!stack_.probes.empty()) file_->let_probes_decide();
         reached(RestoreState::swapped, "restore.swapped");
     }
 

@@ -113,5 +113,26 @@ TEST(JournalFile, IsTheOldOneOrTheNewOneWhicheverCallFails) {
     }
 }
 
+TEST(JournalFile, RemembersWhetherProbesMayDecideBesideTheJournal) {
+    const TempDir dir;
+    FileSystem& fs = real_filesystem();
+    {
+        JournalFile file(fs, dir.path(), "rag");
+        EXPECT_FALSE(file.probes_may_decide());
+        EXPECT_NO_THROW(file.no_more_probes());
+        for (int again = 0; again < 2; ++again) file.let_probes_decide();
+        file.save(some_journal());
+    }
+    JournalFile file(fs, dir.path(), "rag");
+    EXPECT_TRUE(file.probes_may_decide());
+    file.no_more_probes();
+    EXPECT_FALSE(file.probes_may_decide());
+    EXPECT_TRUE(file.load());
+    file.let_probes_decide();
+    file.remove();
+    EXPECT_FALSE(file.probes_may_decide());
+    EXPECT_FALSE(file.load());
+}
+
 }  // namespace
 }  // namespace ingot
