@@ -14,8 +14,8 @@
 #include "drivers/redis_facts.h"
 #include "drivers/redis_files.h"
 #include "drivers/redis_files_target.h"
-#include "drivers/redis_server.h"
 #include "drivers/redis_scratch.h"
+#include "drivers/redis_server.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
 
