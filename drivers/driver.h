@@ -141,7 +141,7 @@ public:
     // After swap(): where a driver of this kind can read the old state that was set aside, as a source of its own ("app__old").
     // Nothing where the old state is files, which replaced() names.
     virtual std::optional<SourceSpec> old_state() { return std::nullopt; }
-    // And where that lies, for a person: "the database app__old_5f". Without old_state(): replaced() is no snapshot of the engine.
+    // And where that lies, for a person: "the database app__old". Without old_state(): replaced() is no snapshot of its engine.
     virtual std::string old_place() { return {}; }
     // After swap(): the files that held the old state, as prepare_undo() copied them; for `restore --keep-replaced`, which moves
     // them elsewhere when no undo is wanted any more. Empty where the engine keeps its old state in another form.

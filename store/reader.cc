@@ -36,9 +36,7 @@ void walk_node(MetaChunks& meta, ChunkKind kind, uint8_t height, const Digest& d
 class MemorySink : public ReadSink {
 public:
     explicit MemorySink(Bytes& out) : out_(out) {}
-    void write(uint64_t, uint64_t offset, ByteView bytes) override {
-        copy_bytes(bytes, std::span(out_).subspan(offset));
-    }
+    void write(uint64_t, uint64_t offset, ByteView bytes) override { copy_bytes(bytes, std::span(out_).subspan(offset)); }
 
 private:
     Bytes& out_;
