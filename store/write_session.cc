@@ -48,7 +48,7 @@ public:
             step("commit.records-published");
             publish_head();
             step("commit.head-published");
-            core_.memory.remember(core_.heads);
+            remember_heads();
             step("commit.remembered");
             delete_removed();
             records_.clear();
@@ -66,6 +66,17 @@ private:
         broken_ = true;
         work();
         broken_ = false;
+    }
+
+    // What is published stays: a state directory that takes no more writes must not make a stored snapshot a failed one.
+    void remember_heads() {
+        try {
+            core_.memory.remember(core_.heads);
+        } catch (const Error& error) {
+            if (core_.warn)
+                core_.warn(
+                    fmt::format("{}: all is stored, but a repository set back to before it would not be noticed", error.what()));
+        }
     }
 
     void check_packs() {

@@ -229,10 +229,12 @@ TEST_F(Take, AFullRepositoryIsNeverCountedAsASourceError) {
         open();
         disk_.fail(test::Call::write, nth, true, ENOSPC);
         bool done = false;
+        std::string said;
         try {
             take();
             done = true;
         } catch (const Error& error) {
+            said = error.what();
             EXPECT_EQ(error.code(), Code::failed) << error.what();
             EXPECT_NE(std::string(error.what()).find("No space left on device"), std::string::npos) << error.what();
             ++failed;
@@ -240,7 +242,7 @@ TEST_F(Take, AFullRepositoryIsNeverCountedAsASourceError) {
         disk_.mend();
         if (done) break;
         open();
-        EXPECT_EQ(snapshots().size(), 1u) << nth;
+        EXPECT_EQ(snapshots().size(), 1u) << nth << ": " << said;
         if (HasFailure()) break;
     }
     EXPECT_GT(failed, 3u);
