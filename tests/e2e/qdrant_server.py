@@ -5,8 +5,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import urllib.parse
 import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from faulted_run import send_signal
 
