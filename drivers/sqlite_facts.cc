@@ -122,7 +122,7 @@ private:
         if ((result & 0xff) == SQLITE_AUTH) refuse("does more than read");
         Error error = connection_.error(result, "reading").within(fmt::format("fact {}", name_));
         if (!error.hint().empty()) throw error;
-        throw Error(error.code(), error.what(), fmt::format("mend the query of `{}` in `facts`", name_));
+        throw Error(error.code(), error.what(), fmt::format("mend the query of `{}` in `facts`, or in [compatibility]", name_));
     }
 
     SqliteConnection& connection_;

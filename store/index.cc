@@ -279,6 +279,7 @@ void Index::put_chunks(std::span<const PackContents> packs) {
     };
     std::vector<Placed> placed;
     for (const auto& [pack, directory] : packs) {
+        require_own_number(pack);  // before its chunks are said to lie in the other one
         for (size_t s = 0; s < directory.size(); ++s) {
             uint32_t offset = 0;
             for (const ChunkEntry& chunk : directory[s].chunks) {
@@ -304,11 +305,15 @@ void Index::put_chunks(std::span<const PackContents> packs) {
     if (batch.Count() > 0) require(database_->db->Write(unlogged(), &batch), "adding chunks");
 }
 
-void Index::add_pack(const IndexedPack& pack) {
-    const PackNumber number = number_of(pack.id);
-    if (const auto other = packs_.find(number); other != packs_.end() && other->second.id != pack.id) {
+void Index::require_own_number(const IndexedPack& pack) const {
+    const auto other = packs_.find(number_of(pack.id));
+    if (other != packs_.end() && other->second.id != pack.id)
         throw Error(Code::failed, "two packs share the first eight bytes of their ids");
-    }
+}
+
+void Index::add_pack(const IndexedPack& pack) {
+    require_own_number(pack);
+    const PackNumber number = number_of(pack.id);
     // Written by flush() only: RocksDB flushes a family whenever memory runs short, and packs could come before their chunks.
     unwritten_packs_.insert(number);
     packs_.insert_or_assign(number, pack);

@@ -84,7 +84,7 @@ public:
     // put_chunks, then add_pack for each.
     void add_packs(std::span<const PackContents> added);
     // The chunks of packs that are not added yet, and so are not found; chunks of many packs go in faster together. By one
-    // thread, which need not be the owner's: lookups may go on.
+    // thread, which need not be the owner's: lookups may go on, but no pack is added or forgotten meanwhile.
     void put_chunks(std::span<const PackContents> packs);
     // Its chunks are put there already. Durable after flush().
     void add_pack(const IndexedPack& pack);
@@ -107,6 +107,7 @@ private:
     struct Database;
     void look_up_each(std::span<const ChunkId> ids, std::span<std::optional<Location>> out, bool sorted) const;
     void scan(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
+    void require_own_number(const IndexedPack& pack) const;
     void load_packs();
     void write_packs();
 

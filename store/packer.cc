@@ -236,7 +236,10 @@ void Packer::take_indexed() {
         rebuild_index(core_);  // from the packs that are there, these among them
     }
     for (const PackContents& contents : packs) {
-        if (damage.empty()) core_.index->add_pack(contents.pack);
+        if (damage.empty()) {
+            const std::lock_guard index_lock(core_.index_mutex);  // the publisher looks at the packs there are
+            core_.index->add_pack(contents.pack);
+        }
         totals_.bytes_stored += contents.pack.size;
         if (pending_.size() < kPendingKept) continue;
         for (const SegmentEntry& segment : contents.directory) {

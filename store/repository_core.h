@@ -40,8 +40,8 @@ struct RepositoryCore {
     std::unique_ptr<ScratchFolder> temporary_index;  // of an index made for this process alone; null: the repository's own
     std::unique_ptr<Index> index;
     std::unique_ptr<Lock> mended_lock = nullptr;  // beside `lock`, on a config that was written anew (store/check.cc)
-    std::mutex
-        index_mutex{};  // held while `index` is replaced, and by another thread than the owner's while it puts chunks there
+    // Held while `index` is replaced or gets packs, and by another thread than the owner's while it puts chunks there.
+    std::mutex index_mutex{};
 
     bool writable() const { return lock->mode() != LockMode::shared; }
     ChunkId id_of(ChunkKind kind, const Digest& digest) const {

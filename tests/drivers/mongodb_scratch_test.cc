@@ -18,17 +18,9 @@ protected:
         spec_.spool_dir = folder_.folder("spool");
         MongoDriver driver(spec_);
         driver.prepare();
-        for (const ReadEntry& read : read_pin(*driver.pin())) {
-            if (read.entry.type == EntryType::file) put(folder_ / ("artifact/" + read.entry.path), read.bytes);
-        }
+        put_files_of(*driver.pin(), folder_ / "artifact");
     }
-    ScratchSpec scratch() const {
-        ScratchSpec out;
-        out.fs = &real_filesystem();
-        out.artifact_dir = folder_ / "artifact";
-        out.id = "0123456789abcdef";
-        return out;
-    }
+    ScratchSpec scratch() const { return scratch_of(folder_); }
     bool left() const {
         for (const std::string& name : server_->connect().databases()) {
             if (name.starts_with("ingot_drill")) return true;

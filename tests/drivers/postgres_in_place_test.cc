@@ -21,7 +21,7 @@ protected:
         spec_.options["url"] = server_->url(database_);
         spec_.options["restore_mode"] = "in_place";
         driver_ = std::make_unique<PostgresDriver>(spec_);
-        for (const ReadEntry& each : read_pin(*driver_->pin())) put(scratch_ / "staged" + "/" + each.entry.path, each.bytes);
+        put_files_of(*driver_->pin(), scratch_ / "staged");
         sql("DELETE FROM chunks WHERE id > 10");
         target_.fs = &real_filesystem();
         target_.staged_dir = scratch_ / "staged";

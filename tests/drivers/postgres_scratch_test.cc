@@ -35,16 +35,9 @@ protected:
         PostgresDriver driver(spec_);
         driver.prepare();
         const auto pin = driver.pin();
-        for (const ReadEntry& each : read_pin(*pin)) put(folder_ / ("artifact/" + each.entry.path), each.bytes);
+        put_files_of(*pin, folder_ / "artifact");
     }
-    ScratchSpec scratch() const {
-        ScratchSpec out;
-        out.fs = &real_filesystem();
-        out.artifact_dir = folder_ / "artifact";
-        out.work_dir = folder_.folder("work");
-        out.id = id_;
-        return out;
-    }
+    ScratchSpec scratch() const { return scratch_of(folder_, id_); }
     void sql(const std::string& text) const { server_->sql(database_, text); }
     std::string drills() const {
         return server_->value("postgres",

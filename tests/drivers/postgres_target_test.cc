@@ -49,7 +49,7 @@ protected:
     void take() const {
         driver_->prepare();
         const auto pin = driver_->pin();
-        for (const ReadEntry& each : read_pin(*pin)) put(scratch_ / "staged" + "/" + each.entry.path, each.bytes);
+        put_files_of(*pin, scratch_ / "staged");
     }
     void sql(const std::string& text) const { server_->sql(database_, text); }
     std::string rows() const { return server_->value(database_, "SELECT count(*) FROM chunks"); }

@@ -21,17 +21,9 @@ protected:
     void take() const {
         QdrantDriver driver(spec_);
         driver.prepare();
-        for (const ReadEntry& read : read_pin(*driver.pin())) {
-            if (read.entry.type == EntryType::file) put(folder_ / ("artifact/" + read.entry.path), read.bytes);
-        }
+        put_files_of(*driver.pin(), folder_ / "artifact");
     }
-    ScratchSpec scratch() const {
-        ScratchSpec out;
-        out.fs = &real_filesystem();
-        out.artifact_dir = folder_ / "artifact";
-        out.id = "0123456789abcdef";
-        return out;
-    }
+    ScratchSpec scratch() const { return scratch_of(folder_); }
     std::string collections() const { return server_.ask("GET", "/collections"); }
 
     TestFolder folder_;

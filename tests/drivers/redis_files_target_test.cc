@@ -17,9 +17,7 @@ protected:
         before_ = server_->content();
         RedisDriver driver(spec());
         driver.prepare();
-        for (const ReadEntry& read : read_pin(*driver.pin())) {
-            if (read.entry.type == EntryType::file) put(folder_ / ("staged/" + read.entry.path), read.bytes);
-        }
+        put_files_of(*driver.pin(), folder_ / "staged");
         server_->command({"SET", "text", "changed"});
         after_ = server_->content();
         if (options.empty()) server_->command({"SAVE"});

@@ -23,9 +23,7 @@ protected:
         driver.prepare();
         const auto pin = driver.pin();
         facts_ = pin->facts();
-        for (const ReadEntry& read : read_pin(*pin)) {
-            if (read.entry.type == EntryType::file) put(folder_ / ("artifact/" + read.entry.path), read.bytes);
-        }
+        put_files_of(*pin, folder_ / "artifact");
     }
     ScratchSpec scratch(const std::string& work = "work") const {
         ScratchSpec out;

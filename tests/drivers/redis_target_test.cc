@@ -31,9 +31,7 @@ protected:
         spec.spool_dir = folder_.folder("spool");
         RedisDriver driver(spec);
         driver.prepare();
-        for (const ReadEntry& read : read_pin(*driver.pin())) {
-            if (read.entry.type == EntryType::file) put(folder_ / ("staged/" + read.entry.path), read.bytes);
-        }
+        put_files_of(*driver.pin(), folder_ / "staged");
     }
     std::unique_ptr<EngineTarget> target() {
         TargetSpec spec;

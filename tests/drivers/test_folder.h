@@ -118,6 +118,23 @@ inline std::vector<ReadEntry> read_pin(Pin& pin, const std::function<void(const 
     return out;
 }
 
+// And its files, under their listing paths below `folder`: the artifact that targets and scratch targets begin with.
+inline void put_files_of(Pin& pin, const std::string& folder) {
+    for (const ReadEntry& read : read_pin(pin)) {
+        if (read.entry.type == EntryType::file) put(folder + "/" + read.entry.path, read.bytes);
+    }
+}
+
+// A scratch target of what put_files_of() put into "artifact".
+inline ScratchSpec scratch_of(const TestFolder& folder, const std::string& id = "0123456789abcdef") {
+    ScratchSpec out;
+    out.fs = &real_filesystem();
+    out.artifact_dir = folder / "artifact";
+    out.work_dir = folder.folder("work");
+    out.id = id;
+    return out;
+}
+
 inline std::vector<std::string> paths_of(const std::vector<ReadEntry>& entries) {
     std::vector<std::string> out;
     for (const ReadEntry& read : entries) out.push_back(read.entry.path);

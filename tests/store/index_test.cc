@@ -145,6 +145,24 @@ TEST_F(IndexTest, AChunkStoredAgainIsFoundInItsNewPack) {
     EXPECT_EQ(found->pack, number_of(pack(5).id));
 }
 
+// Put in by another thread while lookups go on: found once their pack is added, and never in a pack that only shares its number.
+TEST_F(IndexTest, ChunksThatArePutAreFoundOnceTheirPackIsAdded) {
+    const auto index = open();
+    const std::vector<PackContents> packs = {{pack(1), directory(1)}, {pack(2), directory(2)}};
+    index->put_chunks(packs);
+    EXPECT_EQ(find(*index, chunk(100)), std::nullopt);
+    index->add_pack(packs[0].pack);
+    expect_pack(*index, 1);
+    EXPECT_EQ(find(*index, chunk(200)), std::nullopt);
+
+    PackContents twin{pack(1), directory(7)};
+    twin.pack.id.bytes.back() ^= 1;
+    EXPECT_THROW(index->put_chunks({&twin, 1}), Error);
+    EXPECT_THROW(index->add_pack(twin.pack), Error);
+    EXPECT_EQ(find(*index, chunk(700)), std::nullopt);
+    expect_pack(*index, 1);
+}
+
 // I6: not even RocksDB's own flushes, at closing or when memory runs short, may make a pack known before its chunks are.
 TEST_F(IndexTest, APackIsKnownOnlyOnceItWasFlushed) {
     {
