@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/step.h"
 #include "drivers/command_facts.h"
+#include "drivers/postgres_drop.h"
 #include "drivers/postgres_load.h"
 #include "drivers/postgres_temporary.h"
 #include "drivers/postgres_tools.h"
@@ -16,8 +17,8 @@ namespace {
 
 using Scratch = PgSettings::Scratch;
 constexpr const char* kPrefix = "ingot_drill_";
-// CREATE DATABASE copies template0 and may wait for a checkpoint; DROP DATABASE waits for one.
-constexpr int64_t kDatabaseMs = 300'000;
+// For what still reads it: a drill's own sessions, which end with it.
+constexpr int64_t kSessionsMs = 10'000;
 
 class PgScratch : public ScratchTarget {
 public:
@@ -44,7 +45,7 @@ public:
         }
         require_loadable(*session, settings_, staged);
         require_room(*session, settings_, staged.database.bytes, "drill where there is: scratch = \"server\" in the config");
-        session->execute(create_statement(*session, staged.database, name_), kDatabaseMs);
+        session->execute(create_statement(*session, staged.database, name_), kPgDatabaseMs);
         step("drill.postgres.created");
         PgLoad load{.database = name_, .server_major = session->server_version() / 10000, .interruptible = true};
         if (server_.running()) load.extra = {"--no-tablespaces"};
@@ -66,11 +67,7 @@ public:
         // Where load() never ran here, the process whose id this is may have made it in the live server.
         if (began_ && !made_) return;
         try {
-            const std::unique_ptr<PgConnection> session = connect();
-            if (!exists(*session)) return;
-            session->execute(fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", session->quoted_name(name_)));
-            session->query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = " + session->quoted(name_));
-            session->execute("DROP DATABASE IF EXISTS " + session->quoted_name(name_), kDatabaseMs);
+            drop_pg_database(*connect(), settings_.source, name_, kSessionsMs);
         } catch (const Error& error) {
             throw stays(error);
         }
@@ -86,10 +83,6 @@ private:
     std::unique_ptr<PgConnection> connect() const {
         return std::make_unique<PgConnection>(settings_.address(Code::failed).with_database(settings_.maintenance_database),
                                               Code::failed);
-    }
-
-    bool exists(PgConnection& session) const {
-        return !session.query("SELECT 1 FROM pg_database WHERE datname = " + session.quoted(name_)).empty();
     }
 
     // A session in the server that it is to be loaded into.

@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/step.h"
+#include "drivers/postgres_drop.h"
 #include "drivers/postgres_in_place.h"
 #include "drivers/postgres_load.h"
 #include "drivers/postgres_tools.h"
@@ -21,10 +20,6 @@ constexpr std::string_view kUndoMagic = "ingot-postgres-undo 1\n";
 constexpr std::string_view kStagedMagic = "ingot-postgres-staged 1\n";
 // NAMEDATALEN - 1: the server would cut a longer name in silence.
 constexpr size_t kMostNameBytes = 63;
-// How often a session that was told to end is looked for.
-constexpr std::chrono::milliseconds kSessionTick{20};
-// CREATE DATABASE copies template0 and may wait for a checkpoint; DROP DATABASE waits for one.
-constexpr int64_t kDatabaseMs = 300'000;
 
 struct Undo {
     int64_t live_oid = 0;
@@ -137,7 +132,8 @@ public:
 
     std::optional<SourceSpec> old_state() override {
         auto session = connect();
-        if (!oid_of(*session, old_name())) return std::nullopt;
+        // Half of one, of a drop that was cut short, holds nothing that could be read.
+        if (pg_presence(*session, old_name()) != PgPresence::whole) return std::nullopt;
         SourceSpec out = spec_;
         out.options["database"] = old_name();
         return out;
@@ -207,7 +203,7 @@ private:
         require_loadable(*session, settings_, staged);
         require_room(*session, settings_, staged.database.bytes);
         drop(*session, new_name());
-        session->execute(create_statement(*session, staged.database, new_name()), kDatabaseMs);
+        session->execute(create_statement(*session, staged.database, new_name()), kPgDatabaseMs);
         step("restore.postgres.created");
         try {
             load_dump(
@@ -260,33 +256,20 @@ private:
         step("restore.postgres.renamed");
     }
 
+    // Half a database takes no connections, and whoever asks it to loses his own.
     void allow(PgConnection& session, const std::string& name, bool allowed) const {
+        if (pg_presence(session, name) == PgPresence::half_dropped) return;
         session.execute(
             fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS {}", session.quoted_name(name), allowed ? "true" : "false"),
             target_.deadline_ms);
     }
 
     void end_sessions(PgConnection& session, const std::string& name, int64_t until_ns) const {
-        const std::string of =
-            fmt::format("FROM pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid()", session.quoted(name));
-        for (;;) {
-            session.query("SELECT pg_terminate_backend(pid) " + of);
-            const PgRows left = session.query("SELECT pid, usename, application_name " + of + " LIMIT 1");
-            if (left.empty()) return;
-            if (mono_now_ns() >= until_ns) {
-                refuse(fmt::format("session {} of {} ({}) does not end", left[0][0].value_or(""), left[0][1].value_or(""),
-                                   printable(left[0][2].value_or(""))),
-                       "end it by hand (pg_terminate_backend), then run the restore again");
-            }
-            std::this_thread::sleep_for(kSessionTick);
-        }
+        end_pg_sessions(session, settings_.source, name, until_ns);
     }
 
     void drop(PgConnection& session, const std::string& name) const {
-        if (!oid_of(session, name)) return;
-        allow(session, name, false);
-        end_sessions(session, name, mono_now_ns() + target_.deadline_ms * 1'000'000);
-        session.execute("DROP DATABASE IF EXISTS " + session.quoted_name(name), kDatabaseMs);
+        drop_pg_database(session, settings_.source, name, target_.deadline_ms);
     }
 
     TargetSpec target_;

@@ -130,6 +130,16 @@ TEST_F(PostgresScratchTest, ADumpThatDoesNotLoadLeavesNothing) {
     target->remove();
 }
 
+TEST_F(PostgresScratchTest, OneThatIsHalfDroppedIsDropped) {
+    take();
+    PostgresDriver driver(spec_);
+    const auto target = driver.scratch_target(scratch());
+    target->load();
+    server_->sql("postgres", "UPDATE pg_database SET datconnlimit = -2 WHERE datname LIKE 'ingot_drill%'");
+    target->remove();
+    EXPECT_EQ(drills(), "");
+}
+
 TEST_F(PostgresScratchTest, TheConfigMayWantNone) {
     spec_.options["scratch"] = "files";
     EXPECT_FALSE(PostgresDriver(spec_).scratch_target(scratch()));

@@ -96,6 +96,39 @@ TEST_F(PostgresTarget, SwapsUndoesAndDiscardsEachTwice) {
     EXPECT_EQ(beside(), "");
 }
 
+// What a server that was killed within DROP DATABASE leaves: it may only be dropped again.
+TEST_F(PostgresTarget, ADatabaseThatIsHalfDroppedIsDropped) {
+    const auto half_drop = [&](const std::string& word) {
+        server_->sql("postgres", fmt::format("UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{}'",
+                                             pg_name_beside(database_, word, target_.restore_id)));
+    };
+    engine()->stage();
+    half_drop("new");
+    EXPECT_THROW(server_->value(pg_name_beside(database_, "new", target_.restore_id), "SELECT 1"), Error);
+    engine()->prepare_undo(), engine()->undo();
+    EXPECT_EQ(beside(), "");
+    engine()->stage(), engine()->swap();
+    half_drop("old");
+    EXPECT_FALSE(engine()->old_state()) << "half a database is nothing that could be stored";
+    engine()->discard();
+    EXPECT_EQ(beside(), "");
+    EXPECT_EQ(rows(), "100");
+}
+
+TEST_F(PostgresTarget, AHalfDroppedLiveDatabaseIsReplacedAndPutBack) {
+    server_->sql("postgres", fmt::format("UPDATE pg_database SET datconnlimit = -2 WHERE datname = '{}'", database_));
+    engine()->preflight();
+    engine()->stage(), engine()->prepare_undo(), engine()->swap();
+    EXPECT_EQ(rows(), "100");
+    EXPECT_FALSE(engine()->old_state());
+    engine()->undo();
+    EXPECT_EQ(of_database("datconnlimit"), "-2");
+    engine()->swap();
+    engine()->discard();
+    EXPECT_EQ(rows(), "100");
+    EXPECT_EQ(beside(), "");
+}
+
 // The step at which the next run dies, counted from 0.
 struct Crash {};
 int crash_at = -1;
