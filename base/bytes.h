@@ -7,6 +7,8 @@
 // Thread safety: none needed; values. A ByteView is borrowed for the call it is passed to.
 #pragma once
 
+#include <endian.h>
+
 #include <array>
 #include <cassert>
 #include <compare>
@@ -51,6 +53,12 @@ struct Name {
         Name name;
         std::memcpy(name.bytes.data(), raw.data(), N);
         return name;
+    }
+    // The number that its first eight bytes write: names are in the order of these, and few share one.
+    uint64_t first_eight() const {
+        uint64_t value;
+        std::memcpy(&value, bytes.data(), sizeof value);
+        return be64toh(value);
     }
     // A hash for unordered containers: names are uniform already, eight bytes of one will do.
     struct Hash {

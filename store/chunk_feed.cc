@@ -45,6 +45,7 @@ bool ChunkFeed::fill(ChunkBatch& batch) {
 
 bool ChunkFeed::next_stream() {
     stream_ = feed_.next();
+    stream_bytes_ = 0;
     in_section_ = false;
     return stream_ != nullptr;
 }
@@ -54,6 +55,8 @@ bool ChunkFeed::next_section() {
     if (!section) return false;
     section_ = *section;
     section_left_ = section->length_bytes;
+    // Lengths may be made up by a damaged file: a sum that wraps makes no difference but to what is hashed in vain.
+    if (section_left_ != kToEnd) stream_bytes_ += section_left_;
     block_bytes_ = block_length(*section);
     elements_ = element_cuts(*section);
     if (section_.cut == Cut::whole && section_.length_bytes <= kMaxChunkBytes) {
@@ -98,7 +101,8 @@ size_t ChunkFeed::next_cut(ByteView uncut) const {
 
 void ChunkFeed::cut(ChunkBatch& batch) {
     while (const size_t length = next_cut({batch.data() + uncut_from_, batch.size - uncut_from_})) {
-        batch.chunks.push_back({static_cast<uint32_t>(uncut_from_), static_cast<uint32_t>(length), section_.content});
+        batch.chunks.push_back({static_cast<uint32_t>(uncut_from_), static_cast<uint32_t>(length), section_.content,
+                                stream_bytes_ > kPlainDigestLimitBytes});
         uncut_from_ += length;
     }
     if (section_ended_) in_section_ = false;

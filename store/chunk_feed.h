@@ -17,6 +17,7 @@ struct CutChunk {
     uint32_t offset = 0;  // in the batch's buffer
     uint32_t length = 0;
     Content content = Content::bytes;
+    bool of_long_stream = false;  // of more than kPlainDigestLimitBytes, as its sections said so far
 };
 
 // A stream ended after the batch's first `chunks` chunks.
@@ -75,6 +76,7 @@ private:
     bool section_ended_ = false;
     Section section_;
     uint64_t section_left_ = 0;
+    uint64_t stream_bytes_ = 0;  // of the stream's sections so far, where they say how long they are
     uint32_t block_bytes_ = 0;
     std::optional<ElementCuts> elements_;
     size_t uncut_from_ = 0;  // in the batch

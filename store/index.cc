@@ -1,7 +1,6 @@
 // The only file that knows RocksDB. Its place and its settings: docs/decisions/0002-packs-beside-rocksdb.md and 0003.
 #include "store/index.h"
 
-#include <endian.h>
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
@@ -23,6 +22,7 @@ namespace {
 constexpr uint32_t kIndexVersion = 1;
 // Stepping to the next key costs about a twentieth of looking one up: where one of this many is wanted, all are stepped over.
 constexpr uint64_t kScanOneOf = 16;
+constexpr size_t kFew = 16;            // so many and fewer are asked for one by one
 constexpr size_t kScanAtLeast = 4096;  // below this the difference is not to be seen
 constexpr size_t kScanReadBytes = 2 << 20;
 
@@ -177,16 +177,20 @@ static std::string fresh_generation() {
     return to_hex(random);
 }
 
-void Index::create(const std::string& folder, const RepositoryId& repository) {
-    Database database(folder, true, true);
+std::unique_ptr<Index> Index::create(const std::string& folder, const RepositoryId& repository) {
+    auto made = std::make_unique<Database>(folder, true, true);
+    Database& database = *made;
     database.put(kDefault, view_of("repository"), repository.view(), "writing");
     database.put(kDefault, view_of("version"), Encoder().u32(kIndexVersion).take(), "writing");
     database.put(kDefault, view_of("generation"), view_of(fresh_generation()), "writing");
     require(database.db->Flush({}, database.handles[kDefault]), "flushing");
+    return std::unique_ptr<Index>(new Index(std::move(made), repository));
 }
 
 Index::Index(const std::string& folder, IndexMode mode, const RepositoryId& repository)
-    : database_(std::make_unique<Database>(folder, mode == IndexMode::read_write, false)) {
+    : Index(std::make_unique<Database>(folder, mode == IndexMode::read_write, false), repository) {}
+
+Index::Index(std::unique_ptr<Database> database, const RepositoryId& repository) : database_(std::move(database)) {
     const auto id = database_->get(kDefault, view_of("repository"), "reading");
     const auto version = database_->get(kDefault, view_of("version"), "reading");
     const auto generation = database_->get(kDefault, view_of("generation"), "reading");
@@ -216,13 +220,29 @@ void Index::renew_generation() {
 }
 
 void Index::lookup(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const {
+    if (ids.size() <= kFew) return look_up_few(ids, out);
     const bool sorted = std::ranges::is_sorted(ids);
-    uint64_t indexed = 0;
-    for (const auto& [number, pack] : packs_) indexed += pack.chunks;
-    if (sorted && ids.size() >= kScanAtLeast && ids.size() >= indexed / kScanOneOf) {
-        scan(ids, out);
-    } else {
-        look_up_each(ids, out, sorted);
+    if (sorted && ids.size() >= kScanAtLeast) {
+        uint64_t indexed = 0;
+        for (const auto& [number, pack] : packs_) indexed += pack.chunks;
+        if (ids.size() >= indexed / kScanOneOf) return scan(ids, out);
+    }
+    look_up_each(ids, out, sorted);
+}
+
+std::optional<Location> Index::of_live_pack(ByteView value) const {
+    const Location location = decode_location(value);
+    return packs_.contains(location.pack) ? std::optional(location) : std::nullopt;
+}
+
+// What MultiGet saves is less than its places for many values cost to make.
+void Index::look_up_few(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const {
+    rocksdb::PinnableSlice value;
+    for (size_t i = 0; i < ids.size(); ++i, value.Reset()) {
+        const rocksdb::Status status =
+            database_->db->Get(rocksdb::ReadOptions(), database_->handles[kChunks], slice(chunk_key(ids[i])), &value);
+        if (!status.IsNotFound()) require_read(status, "looking up chunks");
+        out[i] = status.ok() ? of_live_pack(view(value)) : std::nullopt;
     }
 }
 
@@ -240,11 +260,8 @@ void Index::look_up_each(std::span<const ChunkId> ids, std::span<std::optional<L
         database_->db->MultiGet(rocksdb::ReadOptions(), database_->handles[kChunks], n, keys.data(), values.data(),
                                 statuses.data(), sorted);
         for (size_t i = 0; i < n; ++i) {
-            out[from + i].reset();
-            if (statuses[i].IsNotFound()) continue;
-            require_read(statuses[i], "looking up chunks");
-            const Location location = decode_location(view(values[i]));
-            if (packs_.contains(location.pack)) out[from + i] = location;
+            if (!statuses[i].IsNotFound()) require_read(statuses[i], "looking up chunks");
+            out[from + i] = statuses[i].ok() ? of_live_pack(view(values[i])) : std::nullopt;
         }
     }
 }
@@ -261,8 +278,7 @@ void Index::scan(std::span<const ChunkId> ids, std::span<std::optional<Location>
         while (it->Valid() && it->key().compare(key) < 0) it->Next();
         if (!it->Valid()) require_read(it->status(), "looking up chunks");
         if (!it->Valid() || it->key() != key) continue;
-        const Location location = decode_location(view(it->value()));
-        if (packs_.contains(location.pack)) out[i] = location;
+        out[i] = of_live_pack(view(it->value()));
     }
 }
 
@@ -283,9 +299,7 @@ void Index::put_chunks(std::span<const PackContents> packs) {
         for (size_t s = 0; s < directory.size(); ++s) {
             uint32_t offset = 0;
             for (const ChunkEntry& chunk : directory[s].chunks) {
-                uint64_t first;
-                std::memcpy(&first, chunk.id.bytes.data(), sizeof first);
-                placed.push_back({be64toh(first), &chunk, number_of(pack.id), offset, static_cast<uint16_t>(s)});
+                placed.push_back({chunk.id.first_eight(), &chunk, number_of(pack.id), offset, static_cast<uint16_t>(s)});
                 offset += chunk.length;
             }
         }

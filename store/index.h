@@ -66,7 +66,7 @@ public:
     static constexpr size_t kChunksAtOnce = 128 << 10;
 
     // Creates an empty one in `folder`, which must not exist, with a new generation.
-    static void create(const std::string& folder, const RepositoryId& repository);
+    static std::unique_ptr<Index> create(const std::string& folder, const RepositoryId& repository);
     Index(const std::string& folder, IndexMode mode, const RepositoryId& repository);
     ~Index();
     Index(const Index&) = delete;
@@ -105,6 +105,9 @@ public:
 
 private:
     struct Database;
+    Index(std::unique_ptr<Database> database, const RepositoryId& repository);
+    std::optional<Location> of_live_pack(ByteView value) const;
+    void look_up_few(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
     void look_up_each(std::span<const ChunkId> ids, std::span<std::optional<Location>> out, bool sorted) const;
     void scan(std::span<const ChunkId> ids, std::span<std::optional<Location>> out) const;
     void require_own_number(const IndexedPack& pack) const;

@@ -59,8 +59,7 @@ void read_in(RepositoryCore& core, Index& index, const std::vector<ListedPack>& 
 // A new index of all packs there are, in `folder`.
 std::unique_ptr<Index> build(RepositoryCore& core, const std::string& folder) {
     try {
-        Index::create(folder, core.config.id);
-        auto index = std::make_unique<Index>(folder, IndexMode::read_write, core.config.id);
+        std::unique_ptr<Index> index = Index::create(folder, core.config.id);
         read_in(core, *index, compare(*index, *core.blobs).unknown);
         return index;
     } catch (const IndexDamaged& error) {

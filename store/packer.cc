@@ -16,12 +16,17 @@ static constexpr size_t kMostUnpublished = 3;
 static constexpr size_t kChunksIndexedTogether = 32 << 10;
 // So many ids may stay among the pending when the index has them: 30 MB cost less than to take them out one by one.
 static constexpr size_t kPendingKept = 512 << 10;
+// Of its table: ids are uniform, and probes stay short.
+static constexpr float kPendingLoad = 0.8F;
 // A stream that put this much into a segment does not share it with the next one.
 static constexpr size_t kOwnSegmentBytes = 256 << 10;
 // Very small files make very small chunks; a pack's directory must stay bounded.
 static constexpr size_t kMostChunksPerSegment = 16'384;
 
-Packer::Packer(RepositoryCore& core) : core_(core), publisher_([this] { publish_loop(); }) {}
+Packer::Packer(RepositoryCore& core)
+    : core_(core), all_pending_(core.index->packs().empty()), publisher_([this] { publish_loop(); }) {
+    pending_.max_load_factor(kPendingLoad);
+}
 
 Packer::~Packer() {
     {
@@ -46,8 +51,7 @@ void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
     throw_if_failed();
     take_indexed();
     const ChunkBatch& batch = hashed.batch;
-    std::vector<std::optional<Location>> found(hashed.ids.size());
-    core_.lookup(hashed.ids, found);
+    const std::vector<std::optional<Location>> found = look_up(hashed.ids);
     const auto emit = [&](const Digest& digest, Bytes node) {
         nodes_.emplace_back(core_.id_of(ChunkKind::meta, digest), std::move(node));
     };
@@ -70,9 +74,9 @@ void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
             stream_.first_chunk = hashed.digests[i];
             stream_.hashing = kind == ChunkKind::data && !ends_here;  // of a single chunk the digest is known already
         }
-        if (stream_.hashing) stream_.plain.update(bytes);
         stream_.size += chunk.length;
-        if (stream_.size > kPlainDigestLimitBytes) stream_.hashing = false;
+        if (chunk.of_long_stream || stream_.size > kPlainDigestLimitBytes) stream_.hashing = false;
+        if (stream_.hashing) stream_.plain.update(bytes);
         stream_.tree.add(hashed.digests[i], chunk.length, emit);
         ++stream_.stored.chunks;
         if (!found[i] && pending_.insert(hashed.ids[i]).second) {
@@ -92,6 +96,12 @@ void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
     add_nodes(hashed.jobs);
 }
 
+std::vector<std::optional<Location>> Packer::look_up(std::span<const ChunkId> ids) const {
+    std::vector<std::optional<Location>> found(ids.size());
+    if (!all_pending_) core_.lookup(ids, found);
+    return found;
+}
+
 void Packer::end_stream(StreamEnd end, StreamFeed& feed) {
     if (!end.failed) {
         if (stream_.hashing) {
@@ -109,8 +119,7 @@ void Packer::add_nodes(std::vector<SegmentJob>& jobs) {
     std::vector<ChunkId> ids;
     ids.reserve(nodes_.size());
     for (const auto& [id, node] : nodes_) ids.push_back(id);
-    std::vector<std::optional<Location>> found(ids.size());
-    core_.lookup(ids, found);
+    const std::vector<std::optional<Location>> found = look_up(ids);
     for (size_t i = 0; i < nodes_.size(); ++i) {
         if (found[i] || !pending_.insert(ids[i]).second) continue;
         totals_.bytes_meta += nodes_[i].second.size();
@@ -242,6 +251,7 @@ void Packer::take_indexed() {
         }
         totals_.bytes_stored += contents.pack.size;
         if (pending_.size() < kPendingKept) continue;
+        all_pending_ = false;
         for (const SegmentEntry& segment : contents.directory) {
             for (const ChunkEntry& chunk : segment.chunks) pending_.erase(chunk.id);
         }
@@ -275,6 +285,7 @@ void Packer::flush() {
     index_gathered();
     take_indexed();
     pending_.clear();
+    all_pending_ = core_.index->packs().empty();
     try {
         core_.index->flush();
     } catch (const IndexDamaged& error) {

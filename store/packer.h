@@ -12,13 +12,14 @@
 // Thread safety: as above. After any error it refuses further work.
 #pragma once
 
+#include <tsl/robin_set.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <unordered_set>
 #include <vector>
 
 #include "store/chunk_feed.h"
@@ -80,6 +81,7 @@ private:
         std::shared_ptr<OpenPack> pack;
     };
 
+    std::vector<std::optional<Location>> look_up(std::span<const ChunkId> ids) const;
     void add_chunk(ChunkKind kind, Content content, const ChunkId& id, ByteView bytes, std::vector<SegmentJob>& jobs);
     void cut_draft(ChunkKind kind, std::vector<SegmentJob>& jobs);
     void end_stream(StreamEnd end, StreamFeed& feed);
@@ -96,7 +98,9 @@ private:
     StreamState stream_;
     std::array<Draft, 2> drafts_;
     std::vector<std::pair<ChunkId, Bytes>> nodes_;  // of this batch, to be looked up together
-    std::unordered_set<ChunkId, ChunkId::Hash> pending_;
+    tsl::robin_set<ChunkId, ChunkId::Hash> pending_;
+    // Every chunk that the index has is pending still: it was empty at first. Asking it would tell nothing.
+    bool all_pending_;
 
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -39,8 +39,8 @@ Error in_no_pack(const Digest& digest) {
 
 class Fetch {
 public:
-    Fetch(RepositoryCore& core, std::vector<WantedChunk>& wanted, ReadSink& sink, Progress& progress)
-        : core_(core), wanted_(wanted), sink_(sink), progress_(progress) {}
+    Fetch(const RepositoryCore& core, const LocatedChunks& located, ReadSink& sink, Progress& progress)
+        : core_(core), located_(located), wanted_(located.chunks), sink_(sink), progress_(progress) {}
 
     // The next run; empty at the end. In order, one thread.
     Run next() {
@@ -128,7 +128,7 @@ private:
         pack_.reset();
         pack_error_.reset();
         try {
-            pack_ = std::make_shared<const PackReader>(*core_.blobs, core_.keys, core_.config.id, core_.pack_of(number).id);
+            pack_ = std::make_shared<const PackReader>(*core_.blobs, core_.keys, core_.config.id, located_.packs.at(number));
         } catch (const Error& error) {
             if (error.code() != Code::damaged && error.code() != Code::not_found) throw;
             pack_error_ = error.as(Code::damaged);
@@ -186,8 +186,9 @@ private:
         for (size_t i = from; i < to; ++i) sink_.lost(wanted_[i].cookie, wanted_[i].offset, wanted_[i].length, error);
     }
 
-    RepositoryCore& core_;
-    std::vector<WantedChunk>& wanted_;
+    const RepositoryCore& core_;
+    const LocatedChunks& located_;
+    const std::vector<WantedChunk>& wanted_;
     ReadSink& sink_;
     Progress& progress_;
     size_t position_ = 0;
@@ -199,18 +200,23 @@ private:
 
 const std::vector<SegmentEntry> Fetch::kNone;
 
-// Fills in locations, loses what is in no pack, and sorts the rest into pack order. The index is asked in the order of its keys:
-// each of its blocks is then opened once, where keys as they come would open it for every few of them.
-void locate(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& wanted, ReadSink& sink) {
+}  // namespace
+
+// The index is asked in the order of its keys: each of its blocks is then opened once, where keys as they come would open it for
+// every few of them.
+LocatedChunks locate(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk> wanted, ReadSink& sink) {
     struct Asked {
+        uint64_t first;  // bytes of the id, as a number: most comparisons need no more
         ChunkId id;
         uint32_t number;  // in `wanted`
+        bool operator<(const Asked& other) const { return first != other.first ? first < other.first : id < other.id; }
     };
     std::vector<Asked> asked(wanted.size());
     oneapi::tbb::parallel_for(size_t{0}, wanted.size(), [&](size_t i) {
-        asked[i] = {core.id_of(kind, wanted[i].digest), static_cast<uint32_t>(i)};
+        const ChunkId id = core.id_of(kind, wanted[i].digest);
+        asked[i] = {id.first_eight(), id, static_cast<uint32_t>(i)};
     });
-    oneapi::tbb::parallel_sort(asked, [](const Asked& a, const Asked& b) { return a.id < b.id; });
+    oneapi::tbb::parallel_sort(asked);
     std::vector<ChunkId> ids(asked.size());
     for (size_t i = 0; i < asked.size(); ++i) ids[i] = asked[i].id;
     std::vector<std::optional<Location>> found(asked.size());
@@ -233,14 +239,18 @@ void locate(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& want
         return std::tuple(a.location.pack, a.location.segment, a.location.offset) <
                std::tuple(b.location.pack, b.location.segment, b.location.offset);
     });
+    LocatedChunks located;
+    for (const WantedChunk& chunk : wanted) {
+        const PackNumber number = chunk.location.pack;
+        if (!located.packs.contains(number)) located.packs.emplace(number, core.pack_of(number).id);
+    }
+    located.chunks = std::move(wanted);
+    return located;
 }
 
-}  // namespace
-
-void fetch(RepositoryCore& core, ChunkKind kind, std::vector<WantedChunk>& wanted, ReadSink& sink, Progress& progress) {
+void fetch(const RepositoryCore& core, const LocatedChunks& located, ReadSink& sink, Progress& progress) {
     namespace tbb = oneapi::tbb;
-    locate(core, kind, wanted, sink);
-    Fetch fetch(core, wanted, sink, progress);
+    Fetch fetch(core, located, sink, progress);
     tbb::parallel_pipeline(
         kTokens,
         tbb::make_filter<void, std::shared_ptr<Run>>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <future>
 #include <utility>
 
 #include "store/meta_chunks.h"
@@ -12,8 +13,10 @@
 namespace ingot {
 namespace {
 
-// Chunks wanted at once: about 40 MiB of bookkeeping, and 3 to 4 GiB of data to put in pack order.
-constexpr size_t kWindowChunks = 256 << 10;
+// Chunks wanted at once: about 15 MiB of bookkeeping, and 1.5 to 2 GiB of data to put in pack order. While they are fetched, the
+// next are looked up. The first are few, so that the medium and all cores have work soon.
+constexpr size_t kWindowChunks = 128 << 10;
+constexpr size_t kFirstWindowChunks = 16 << 10;
 
 void walk_node(MetaChunks& meta, ChunkKind kind, uint8_t height, const Digest& digest, uint64_t length,
                const std::function<bool(const Digest&, uint64_t)>& each, bool& going) {
@@ -66,9 +69,42 @@ void ReadSink::lost(uint64_t, uint64_t, uint64_t, const Error& error) { throw er
 Reader::Reader(Repository& repository) : repository_(repository) {}
 Reader::~Reader() = default;
 
+namespace {
+
+// Fetches what was located before beside the caller, who waits for it in the end, or before there is more.
+class FetchBeside {
+public:
+    FetchBeside(const RepositoryCore& core, ReadSink& sink, Progress& progress) : core_(core), sink_(sink), progress_(progress) {}
+    FetchBeside(const FetchBeside&) = delete;
+    FetchBeside& operator=(const FetchBeside&) = delete;
+    ~FetchBeside() {
+        if (running_.valid()) running_.wait();
+    }
+
+    void start(LocatedChunks located) {
+        finish();
+        located_ = std::move(located);
+        running_ = std::async(std::launch::async, [this] { fetch(core_, located_, sink_, progress_); });
+    }
+    void finish() {
+        if (running_.valid()) running_.get();
+    }
+
+private:
+    const RepositoryCore& core_;
+    ReadSink& sink_;
+    Progress& progress_;
+    LocatedChunks located_;
+    std::future<void> running_;
+};
+
+}  // namespace
+
 void Reader::read(ChunkKind kind, const std::function<std::optional<ReadRequest>()>& next, ReadSink& sink, Progress& progress) {
     RepositoryCore& core = repository_.core();
     MetaChunks meta(core);
+    FetchBeside beside(core, sink, progress);
+    size_t enough = kFirstWindowChunks;
     std::vector<WantedChunk> window;
     window.reserve(1024);
     while (const auto request = next()) {
@@ -76,9 +112,9 @@ void Reader::read(ChunkKind kind, const std::function<std::optional<ReadRequest>
         const auto want = [&](const Digest& digest, uint64_t length) {
             window.push_back({digest, {}, request->cookie, offset, length});
             offset += length;
-            if (window.size() == kWindowChunks) {
-                fetch(core, kind, window, sink, progress);
-                window.clear();
+            if (window.size() >= enough) {
+                beside.start(locate(core, kind, std::exchange(window, {}), sink));
+                enough = kWindowChunks;
             }
             return true;
         };
@@ -91,7 +127,9 @@ void Reader::read(ChunkKind kind, const std::function<std::optional<ReadRequest>
             sink.lost(request->cookie, offset, request->root.size - offset, error);
         }
     }
-    fetch(core, kind, window, sink, progress);
+    const LocatedChunks rest = locate(core, kind, std::move(window), sink);
+    beside.finish();
+    fetch(core, rest, sink, progress);
 }
 
 Spool Reader::to_spool(ChunkKind kind, const StreamRoot& root, const std::string& folder) {

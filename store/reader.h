@@ -42,7 +42,8 @@ public:
     explicit Reader(Repository& repository);
     ~Reader();
 
-    // Reads all the streams that `next` names, until it returns nothing. Streams without bytes deliver nothing.
+    // Reads all the streams that `next` names, until it returns nothing. Streams without bytes deliver nothing. `next` is asked
+    // in the calling thread, also while the sink is given what it named before.
     void read(ChunkKind kind, const std::function<std::optional<ReadRequest>()>& next, ReadSink& sink, Progress& progress);
 
     // One stream into a new spool in `folder`, ready to be read from its start.

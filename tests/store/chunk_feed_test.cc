@@ -156,6 +156,31 @@ TEST_F(ChunkFeedTest, ElementsThatCannotBeAreCutByContent) {
         EXPECT_EQ(only(ScriptedStream({{Section::elements(bytes.size(), element, 4), bytes}})).lengths(), cdc(bytes)) << element;
 }
 
+// Whose hash nobody will ask for: as soon as its sections say so, and until it ends.
+TEST_F(ChunkFeedTest, TellsALongStreamByItsSections) {
+    const auto of_long = [&](const std::vector<Section>& sections) {
+        ScriptedFeed feed;
+        std::vector<ScriptedStream::Part> parts;
+        for (const Section& section : sections) parts.push_back({section, noise(8192, 1)});
+        feed.add(ScriptedStream(parts));
+        feed.add(Section::cdc(), noise(100, 2));
+        ChunkFeed chunks(feed, cutter_, silent_);
+        ChunkBatch batch;
+        std::string out;
+        try {
+            while (chunks.fill(batch)) {
+                for (const CutChunk& chunk : batch.chunks) out += chunk.of_long_stream ? 'l' : 's';
+            }
+        } catch (const Error&) {
+        }
+        return out;
+    };
+    const Section small = Section::blocks(8192, 4096, 1);
+    EXPECT_EQ(of_long({small, small}), "sssss");
+    EXPECT_EQ(of_long({small, Section::blocks(kPlainDigestLimitBytes, 4096, 1)}), "sslls");
+    EXPECT_EQ(of_long({Section::blocks(kPlainDigestLimitBytes + 1, 4096, 1)}), "lls");
+}
+
 TEST_F(ChunkFeedTest, NothingIsAStreamToo) {
     ScriptedFeed feed;
     feed.add(ScriptedStream({}));

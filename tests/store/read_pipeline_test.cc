@@ -44,6 +44,12 @@ protected:
         session->commit();
     }
     static WantedChunk wanted(uint64_t n) { return {sha256(noise(4000, n)), {}, n, n * 10, 4000}; }
+    // Both steps; returns what was located.
+    LocatedChunks fetch_all(Repository& repository, std::vector<WantedChunk> wanted, ReadSink& sink) {
+        LocatedChunks located = locate(repository.core(), ChunkKind::data, std::move(wanted), sink);
+        fetch(repository.core(), located, sink, silent_);
+        return located;
+    }
 };
 
 TEST_F(ReadPipeline, FetchesInPackOrderWhateverTheOrderOfTheWish) {
@@ -52,10 +58,11 @@ TEST_F(ReadPipeline, FetchesInPackOrderWhateverTheOrderOfTheWish) {
     std::vector<WantedChunk> chunks;
     for (uint64_t i = 0; i < 64; ++i) chunks.push_back(wanted(i * 37 % 64));
     Order sink;
-    fetch(repository->core(), ChunkKind::data, chunks, sink, silent_);
+    const LocatedChunks located = fetch_all(*repository, chunks, sink);
+    EXPECT_EQ(located.packs.size(), 8U);
     EXPECT_EQ(sink.content.size(), 64U);
     for (const auto& [cookie, bytes] : sink.content) EXPECT_EQ(bytes, noise(4000, cookie));
-    EXPECT_TRUE(std::ranges::is_sorted(chunks, [](const WantedChunk& a, const WantedChunk& b) {
+    EXPECT_TRUE(std::ranges::is_sorted(located.chunks, [](const WantedChunk& a, const WantedChunk& b) {
         return std::tuple(a.location.pack, a.location.segment, a.location.offset) <
                std::tuple(b.location.pack, b.location.segment, b.location.offset);
     }));
@@ -66,10 +73,10 @@ TEST_F(ReadPipeline, FetchesAFewOfManyAndNothingOfNone) {
     const auto repository = open_shared();
     Order sink;
     std::vector<WantedChunk> chunks;
-    fetch(repository->core(), ChunkKind::data, chunks, sink, silent_);
+    fetch_all(*repository, chunks, sink);
     EXPECT_TRUE(sink.delivered.empty());
     chunks = {wanted(3), wanted(60), wanted(3), wanted(5)};
-    fetch(repository->core(), ChunkKind::data, chunks, sink, silent_);
+    fetch_all(*repository, chunks, sink);
     EXPECT_EQ(sink.delivered.size(), 4U);
     EXPECT_EQ(sink.content.at(60), noise(4000, 60));
 }
@@ -108,7 +115,7 @@ TEST_F(ReadPipeline, WritesNeighboursInTheirStreamAsOnePiece) {
     for (auto& [chunks, pieces] : {std::pair(all, size_t{1}), {but_one, 2}, {other_streams, 4}}) {
         Pieces sink(bytes.size());
         std::vector<WantedChunk> wanted_chunks = chunks;
-        fetch(repository->core(), ChunkKind::data, wanted_chunks, sink, silent_);
+        fetch_all(*repository, wanted_chunks, sink);
         EXPECT_EQ(sink.writes, pieces);
         Bytes expected = bytes;
         if (pieces == 2) std::fill_n(expected.begin() + 30 * 4096, 4096, uint8_t{0});
@@ -143,7 +150,7 @@ TEST_F(ReadPipeline, LosesExactlyWhatIsDamaged) {
     for (uint64_t i = 0; i < 64; ++i) chunks.push_back(wanted(i));
     chunks.push_back(wanted(1000));  // nowhere
     Order sink;
-    fetch(core, ChunkKind::data, chunks, sink, silent_);
+    fetch_all(*repository, chunks, sink);
     EXPECT_EQ(sink.delivered.size(), 63U);
     ASSERT_EQ(sink.missing.size(), 2U);
     EXPECT_NE(sink.missing.at(20).find(pack.substr(pack.size() - 64)), std::string::npos) << sink.missing.at(20);
@@ -156,7 +163,7 @@ TEST_F(ReadPipeline, LosesAChunkOfAnotherLengthThanTheStreamSays) {
     std::vector<WantedChunk> chunks = {wanted(1), wanted(2)};
     chunks[1].length = 3999;
     Order sink;
-    fetch(repository->core(), ChunkKind::data, chunks, sink, silent_);
+    fetch_all(*repository, chunks, sink);
     EXPECT_EQ(sink.delivered, std::vector<uint64_t>{1});
     EXPECT_EQ(sink.missing.size(), 1U);
 }
@@ -176,7 +183,7 @@ TEST_F(ReadPipeline, LosesWhatTheIndexPutsInAnImpossiblePlace) {
     std::vector<WantedChunk> chunks = {
         {sha256(bytes), {}, 0, 0, 100}, {sha256(noise(100, 998)), {}, 1, 10, 4'000'000}, wanted(2), wanted(7)};
     Order sink;
-    fetch(core, ChunkKind::data, chunks, sink, silent_);
+    fetch_all(*repository, chunks, sink);
     EXPECT_EQ(sink.missing.size(), 2U);
     EXPECT_EQ(sink.delivered.size(), 2U);
 }
@@ -189,7 +196,7 @@ TEST_F(ReadPipeline, PassesOnWhatTheSinkThrows) {
     } full;
     std::vector<WantedChunk> chunks;
     for (uint64_t i = 0; i < 64; ++i) chunks.push_back(wanted(i));
-    EXPECT_EQ(code_of([&] { fetch(repository->core(), ChunkKind::data, chunks, full, silent_); }), Code::failed);
+    EXPECT_EQ(code_of([&] { fetch_all(*repository, chunks, full); }), Code::failed);
 }
 
 }  // namespace

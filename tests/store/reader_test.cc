@@ -113,7 +113,7 @@ TEST_F(ReaderTest, DeliversAChunkThatIsWantedManyTimes) {
     EXPECT_EQ(sink.bytes[1], bytes);
 }
 
-// More chunks than a window holds (128 Ki), so that its edges are crossed, twice in one stream and once between two.
+// More chunks than a window holds (16 Ki, then 128 Ki), so that its edges are crossed, twice in one stream and once between two.
 TEST_F(ReaderTest, CrossesTheEdgesOfItsWindow) {
     init(false);
     const Bytes bytes = noise(4 * 140'000, 1), more = noise(4 * 1000, 2);
@@ -187,6 +187,18 @@ TEST_F(ReaderTest, EndsTheReadAtTheFirstLossUnlessTheSinkGoesOn) {
     const auto repository = open_shared();
     EXPECT_EQ(code_of([&] { read(*repository, root); }), Code::damaged);
     EXPECT_EQ(code_of([&] { Reader(*repository).to_spool(ChunkKind::data, root, repository->spool_dir()); }), Code::damaged);
+}
+
+// The sink gives up on what is fetched while more is looked up.
+TEST_F(ReaderTest, EndsTheReadWhereTheSinkOfAnEarlierWindowThrows) {
+    init(false);
+    const Bytes bytes = noise(4 * 40'000, 1);
+    const StreamRoot root = store(bytes, Section::blocks(bytes.size(), 4, 1));
+    const auto repository = open_shared();
+    class GivingUp : public ReadSink {
+        void write(uint64_t, uint64_t, ByteView) override { throw Error(Code::failed, "no room"); }
+    } sink;
+    EXPECT_EQ(code_of([&] { read_all(*repository, {root, root, root}, sink); }), Code::failed);
 }
 
 TEST_F(ReaderTest, SpoolsAStreamAndKeepsMemoryBounded) {
