@@ -82,7 +82,7 @@ def outage_table(measured):
     rows = [row(name, (sum(step["ms"] for step in restore["steps"] if step["name"] == name) for restore in restores))
             for name in dict.fromkeys(step["name"] for restore in restores for step in restore["steps"])]
     rest = (one.seconds * 1000 - sum(step["ms"] for step in restore["steps"]) for one, restore in zip(measured, restores))
-    rows.append(row("the rest: what was live is removed, by DROP DATABASE a checkpoint too", rest))
+    rows.append(row("the rest: what was live is removed, and stored first as a safety snapshot", rest))
     report.table(["`ingot restore`, step", "ms"], rows + [row("`outage_ms`", (restore["outage_ms"] for restore in restores))])
 
 

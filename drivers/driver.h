@@ -143,6 +143,12 @@ public:
     virtual std::optional<SourceSpec> old_state() { return std::nullopt; }
     // And where that lies, for a person: "the database app__old". Without old_state(): replaced() is no snapshot of its engine.
     virtual std::string old_place() { return {}; }
+    // After swap(), where that driver cannot read the old state because its engine cannot: its bytes as the engine keeps them,
+    // with entries below `listing_path`. Null where the engine can read it, or cannot give them either.
+    virtual std::unique_ptr<Pin> raw_old_state(const std::string& listing_path) {
+        (void)listing_path;
+        return nullptr;
+    }
     // After swap(): the files that held the old state, as prepare_undo() copied them; for `restore --keep-replaced`, which moves
     // them elsewhere when no undo is wanted any more. Empty where the engine keeps its old state in another form.
     virtual std::vector<ReplacedFile> replaced() { return {}; }

@@ -11,6 +11,7 @@
 #include "drivers/postgres_drop.h"
 #include "drivers/postgres_in_place.h"
 #include "drivers/postgres_load.h"
+#include "drivers/postgres_raw.h"
 #include "drivers/postgres_tools.h"
 
 namespace ingot {
@@ -137,6 +138,12 @@ public:
         SourceSpec out = spec_;
         out.options["database"] = old_name();
         return out;
+    }
+
+    std::unique_ptr<Pin> raw_old_state(const std::string& listing_path) override {
+        auto session = connect();
+        if (pg_damage(*session, settings_, old_name(), Code::failed).empty()) return nullptr;
+        return make_pg_raw_pin(std::move(session), old_name(), listing_path);
     }
 
     std::string old_place() override { return "the database " + printable(old_name()); }

@@ -117,6 +117,7 @@ private:
                 return store_by_driver(target, *old);
             } catch (const Error& error) {
                 const std::string place = engine->old_place();
+                if (store_raw(target, *engine, error)) return;
                 throw error.within(fmt::format("the old {}{}{}", target.source, place.empty() ? "" : ", which is ", place));
             }
         }
@@ -126,6 +127,31 @@ private:
             return;
         }
         store_files(target, *driver, files, engine->old_place());
+    }
+
+    // As the engine keeps it, where that is why it could not be read. False: it is not, or its bytes cannot be had either.
+    bool store_raw(const JournalTarget& target, EngineTarget& engine, const Error& unreadable) {
+        if (unreadable.code() != Code::source && unreadable.code() != Code::damaged) return false;
+        ManifestSource record = record_of(target);
+        try {
+            record.roots = {target.source + ".files"};
+            const std::unique_ptr<Pin> raw = engine.raw_old_state(record.roots.front());
+            if (!raw) return false;
+            record.facts[kRawFact] = std::string(unreadable.what());
+            store(*raw, "", record);
+        } catch (const Error& error) {
+            if (error.code() == Code::interrupted) throw;
+            ignore_error(error, "why it could not be read is told, and it stays where it is");
+            return false;
+        }
+        result_.notes.push_back(raw_note(target, unreadable));
+        return true;
+    }
+
+    static std::string raw_note(const JournalTarget& target, const Error& why) {
+        return fmt::format(
+            "the old {0} does not open ({1}): it is stored as raw bytes, which `ingot restore ID --only {0} --to DIR` gives back",
+            target.source, why.what());
     }
 
     // Through the engine where it opens the copied file as a source of its own, else as the bytes they are.
@@ -142,10 +168,7 @@ private:
                 return store_by_driver(target, spec);
             } catch (const Error& error) {
                 if (error.code() != Code::source && error.code() != Code::damaged) throw;
-                result_.notes.push_back(
-                    fmt::format("the old {} does not open ({}): it is stored as raw bytes, which `ingot "
-                                "restore ID --only {} --to DIR` gives back",
-                                target.source, error.what(), target.source));
+                result_.notes.push_back(raw_note(target, error));
                 record.facts[kRawFact] = std::string(error.what());
             }
         }

@@ -130,30 +130,41 @@ def corrupt_kinds(counts):
 
 
 def a_database_that_its_server_cannot_read(counts):
-    """Pages of a table are garbage: renaming needs none of them. The old database stays in the server, named, until it is given up."""
+    """Pages of a table are garbage: renaming needs none of them, and what its server keeps is stored file by file. So is a database of which
+    a file is gone."""
     with work_folder("corrupt-pg", quick=True) as folder:
         services = Services(folder + "/services")
         with FiveStates(folder, services.config) as states:
             scene = scene_of(folder, states, services)
             postgres = states.postgres
-            path = postgres.sql("CHECKPOINT; SELECT pg_relation_filepath('t')", APP).splitlines()[-1]
-            postgres.kill()
-            with open(f"{postgres.folder}/data/{path}", "r+b") as file:
-                file.write(b"\xee" * 8192)
-            postgres.start()
-            require(postgres.psql("SELECT count(*) FROM t", APP, check=False).status != 0, "the table can still be read")
-            done = run(states.words(INGOT)).expect(0)
-            services.require_running(done)
-            require("no safety snapshot of it could be taken" in done.said and f"{APP}__old_" in done.said, "the old database is not named", done)
-            old = [name for name in postgres.databases() if name.startswith(APP + "__old_")]
-            require(len(old) == 1 and postgres.sql("SELECT generation FROM total", old[0]) == "2", "the old database is not there to look into", done)
-            require(postgres.sql("SELECT generation FROM total", APP) == "1", "the new one is not live", done)
-            again = scene.stack.ingot("rollback").expect(0)
-            require("stays where it lies" in again.said, "a rollback was kept from it", again)
-            scene.stack.ingot("restore", "--resume", "--no-safety").expect(0)
-            require(postgres.databases() == [APP, SAVED], f"left behind: {postgres.databases()}")
-            restored(scene, again)
-            counts["unreadable databases restored, and kept until given up"] = 1
+
+            def garbage(path):
+                with open(path, "r+b") as file:
+                    file.write(b"\xee" * 8192)
+
+            for hurt in (garbage, os.remove):
+                scene.set_old()
+                path = postgres.sql("CHECKPOINT; SELECT pg_relation_filepath('t')", APP).splitlines()[-1]
+                postgres.kill()
+                hurt(f"{postgres.folder}/data/{path}")
+                postgres.start()
+                require(postgres.psql("SELECT count(*) FROM t", APP, check=False).status != 0, "the table can still be read")
+                done = run(states.words(INGOT)).expect(0)
+                restored(scene, done)
+                require("it is stored as raw bytes" in done.said, "not said that the old database is kept as raw bytes", done)
+                require(postgres.databases() == [APP, SAVED], f"left behind: {postgres.databases()}", done)
+                safety, to = done.summary["safety_snapshot_id"], folder + "/look"
+                shutil.rmtree(to, ignore_errors=True)
+                scene.stack.ingot("restore", safety, "--only", "app", "--to", to).expect(0)
+                kept_path = f"{to}/app/app.files/{path}"
+                if hurt is garbage:
+                    require(read(kept_path)[:8192] == b"\xee" * 8192, "the garbage page was not kept", done)
+                else:
+                    require(not os.path.exists(kept_path), "a file that was gone was kept")
+                require(os.path.exists(f"{os.path.dirname(kept_path)}/pg_filenode.map"), "not all files were kept")
+                undo = scene.stack.ingot("undo", "--yes")
+                require(undo.status == 1 and "stored as raw bytes" in undo.said, "an undo of raw bytes", undo)
+                counts.add("unreadable databases restored and kept file by file")
 
 
 missing = [what for what, there in (("PostgreSQL server", programs()), ("redis-server", SERVER), ("python3-faiss", FiveStates)) if not there]
