@@ -8,21 +8,11 @@
 #include "cli/config_sample.h"
 #include "cli/exit_code.h"
 #include "cli/paths.h"
+#include "snapshot/audit.h"
 #include "store/config_file.h"
 
 namespace ingot {
 namespace {
-
-// The password of scheme://user:password@host is not shown.
-std::string redacted(const std::string& text) {
-    const size_t scheme = text.find("://");
-    if (scheme == std::string::npos) return text;
-    const size_t end = text.find_first_of("/ ?#", scheme + 3);
-    const size_t at = text.rfind('@', end == std::string::npos ? text.size() : end);
-    const size_t colon = text.find(':', scheme + 3);
-    if (at == std::string::npos || at < scheme + 3 || colon == std::string::npos || colon > at) return text;
-    return text.substr(0, colon + 1) + "***" + text.substr(at);
-}
 
 // "7d": the largest unit that divides it.
 std::string duration_text(int64_t ms) {
@@ -35,7 +25,7 @@ std::string duration_text(int64_t ms) {
 
 std::string text_list(const std::vector<std::string>& texts) {
     std::string out;
-    for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + toml_text(redacted(text));
+    for (const std::string& text : texts) out += (out.empty() ? "" : ", ") + toml_text(without_passwords(text));
     return "[" + out + "]";
 }
 
@@ -55,9 +45,9 @@ public:
     }
     void text(const std::string& key, const std::string& value, const std::string& origin) {
         if (out_.json) {
-            raw(key, json_text(redacted(value)), origin);
+            raw(key, json_text(without_passwords(value)), origin);
         } else {
-            raw(key, toml_text(redacted(value)), origin);
+            raw(key, toml_text(without_passwords(value)), origin);
         }
     }
     void list(const std::string& key, const std::vector<std::string>& values, const std::string& origin) {

@@ -91,7 +91,9 @@ public:
         const std::string old = mongo_name_beside("", "old", target_.restore_id);
         for (const auto& [database, held] : names) {
             for (const auto& [name, found] : held) {
-                const auto is = [&](const std::string& end) { return name.size() > end.size() && name.ends_with(end); };
+                const auto is = [&name = name](const std::string& end) {
+                    return name.size() > end.size() && name.ends_with(end);
+                };
                 // Where the swap did not come to its end, what was set aside may be all there is.
                 if (is(fresh) || (is(old) && swapped)) drop(server, database, name);
             }

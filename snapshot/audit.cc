@@ -106,17 +106,22 @@ AuditSource source_from_json(const Json& json) {
 }  // namespace
 
 std::string without_passwords(std::string_view text) {
+    constexpr const char* kTokenEnds = " \t\n\"'<>";
     std::string out;
     size_t at = 0;
     for (;;) {
         const size_t scheme = text.find("://", at);
         if (scheme == std::string_view::npos) break;
         const size_t begin = scheme + 3;
+        const std::string_view token = text.substr(begin, std::min(text.find_first_of(kTokenEnds, begin), text.size()) - begin);
         // The authority ends at the first of these; an '@' behind it is somebody else's.
-        const size_t end = std::min(text.find_first_of("/?# \t\n\"'<>", begin), text.size());
-        const std::string_view authority = text.substr(begin, end - begin);
-        const size_t sign = authority.rfind('@');
+        std::string_view authority = token.substr(0, std::min(token.find_first_of("/?#"), token.size()));
         const size_t colon = authority.find(':');
+        // But for a password with such a character in it, which should have been written as %2F: what stands there is no port.
+        const bool port =
+            colon == std::string_view::npos || authority.find_first_not_of("0123456789", colon + 1) == std::string_view::npos;
+        if (!port && authority.find('@') == std::string_view::npos) authority = token;
+        const size_t sign = authority.rfind('@');
         out += text.substr(at, begin - at);
         if (sign != std::string_view::npos && colon < sign) {
             out += authority.substr(0, colon + 1);
@@ -125,7 +130,7 @@ std::string without_passwords(std::string_view text) {
         } else {
             out += authority;
         }
-        at = end;
+        at = begin + authority.size();
     }
     return out.append(text.substr(at));
 }

@@ -106,7 +106,7 @@ void Taking::stream() {
     for (SourceRun& run : runs_) {
         if (!run.failed) order.push_back(&run);
     }
-    std::ranges::stable_partition(order, [](const SourceRun* run) { return run->pin->read_first(); });
+    std::stable_partition(order.begin(), order.end(), [](const SourceRun* run) { return run->pin->read_first(); });
     for (SourceRun* run : order) {
         check_interrupted();
         const uint64_t before = store_->bytes_new();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <exception>
 #include <future>
 #include <utility>
 
@@ -109,14 +110,18 @@ void Reader::read(ChunkKind kind, const std::function<std::optional<ReadRequest>
     window.reserve(1024);
     while (const auto request = next()) {
         uint64_t offset = 0;
+        std::exception_ptr ended;  // by what the sink or the medium said of earlier chunks: not this stream's damage
         const auto want = [&](const Digest& digest, uint64_t length) {
             window.push_back({digest, {}, request->cookie, offset, length});
             offset += length;
-            if (window.size() >= enough) {
+            if (window.size() < enough) return true;
+            enough = kWindowChunks;
+            try {
                 beside.start(locate(core, kind, std::exchange(window, {}), sink));
-                enough = kWindowChunks;
+            } catch (...) {
+                ended = std::current_exception();
             }
-            return true;
+            return ended == nullptr;
         };
         bool going = true;
         try {
@@ -126,6 +131,7 @@ void Reader::read(ChunkKind kind, const std::function<std::optional<ReadRequest>
             if (error.code() != Code::damaged) throw;
             sink.lost(request->cookie, offset, request->root.size - offset, error);
         }
+        if (ended) std::rethrow_exception(ended);
     }
     const LocatedChunks rest = locate(core, kind, std::move(window), sink);
     beside.finish();

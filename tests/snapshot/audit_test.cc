@@ -65,6 +65,9 @@ TEST(Audit, OnlyThePasswordOfAUrlIsLeftOut) {
     EXPECT_EQ(without_passwords("redis://:s3cret@h:1/0 and http://a:b@c/d@e"), "redis://:***@h:1/0 and http://a:***@c/d@e");
     EXPECT_EQ(without_passwords("http://u:p@ss@h/"), "http://u:***@h/");
     EXPECT_EQ(without_passwords("http://h:80/x@y, mail me@h"), "http://h:80/x@y, mail me@h");
+    EXPECT_EQ(without_passwords("postgres://rag:s3/cr?et@db/rag, http://[::1]:80/"),
+              "postgres://rag:***@db/rag, http://[::1]:80/");
+    EXPECT_EQ(without_passwords("http://h:80x/y@z"), "http://h:***@z") << "no port: rather too little than a password";
     EXPECT_EQ(without_passwords("://"), "://");
     EXPECT_EQ(without_passwords(""), "");
 }
