@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -38,6 +39,11 @@ constexpr const char* kFolders =
 constexpr const char* kFiles =
     "SELECT f, s.size, (extract(epoch FROM s.modification) * 1000000)::bigint FROM pg_ls_dir({0}, true, false) f, "
     "pg_stat_file({0} || '/' || f, true) s WHERE NOT s.isdir";
+
+// What a server says of a database whose own files it cannot read, when a session is to begin: no SQLSTATE comes with that. A
+// refusal for any other reason (pg_hba.conf, a limit), or in another language, is none.
+constexpr std::array<const char*, 6> kUnreadable = {"could not open file", "could not read", "invalid page",
+                                                    "PG_VERSION",          "corrupt",        "relation mapping file"};
 
 struct RawFile {
     std::string path;  // below the data folder
@@ -142,9 +148,11 @@ std::string pg_damage(PgConnection& session, const PgSettings& settings, const s
     try {
         inside = std::make_unique<PgConnection>(settings.address(code).with_database(database), code);
     } catch (const Error& error) {
-        // The server answers, and not for this database.
-        session.execute("SELECT 1");
-        return error.what();
+        session.execute("SELECT 1");  // the server itself answers
+        const std::string said = error.what();
+        const bool unreadable =
+            std::ranges::any_of(kUnreadable, [&](const char* each) { return said.find(each) != std::string::npos; });
+        return unreadable ? said : "";
     }
     try {
         for (const PgRow& row : inside->query(kRelations)) {

@@ -18,8 +18,8 @@
 
 namespace ingot {
 
-// Why the server cannot read the database: each of its tables is counted, and a session that it refuses is a reason too. Empty
-// where it can. Long. `session` is of another database of that server.
+// Why the server cannot read the database: each of its tables is counted, and a session that it refuses over its files is a
+// reason too. Empty where it can, and where it refuses for another reason. Long. `session` is of another database of that server.
 std::string pg_damage(PgConnection& session, const PgSettings& settings, const std::string& database, Code code);
 
 // Nobody may be connected to the database; a checkpoint is waited for first. Entries are below the listing path `below`.

@@ -113,6 +113,11 @@ TEST_F(PostgresRaw, ADatabaseThatTakesNoSessionIsDamage) {
     std::filesystem::rename(map + ".away", map);
 }
 
+TEST_F(PostgresRaw, ASessionThatIsRefusedOtherwiseIsNone) {
+    server_->sql("postgres", fmt::format("ALTER DATABASE {} ALLOW_CONNECTIONS false", database_));
+    EXPECT_EQ(damage(), "");
+}
+
 TEST_F(PostgresRaw, ARoleThatMayNotReadFilesIsSaid) {
     server_->sql("postgres", "DO $$ BEGIN CREATE ROLE raw_reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$");
     auto session = std::make_unique<PgConnection>(
