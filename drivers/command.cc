@@ -8,37 +8,13 @@
 #include "drivers/command_run.h"
 #include "drivers/command_target.h"
 #include "drivers/source_paths.h"
+#include "drivers/whole_stream.h"
 
 namespace ingot {
 namespace {
 
 // What a command prints may hold secrets: nobody but the owner reads it.
 constexpr uint32_t kMode = 0600;
-
-class SpooledStream : public Stream {
-public:
-    explicit SpooledStream(const Spool& spool) : spool_(spool), size_(spool.size()) {}
-
-    std::optional<Section> next_section() override {
-        if (given_ || size_ == 0) return std::nullopt;
-        given_ = true;
-        Section section = Section::cdc();
-        section.length_bytes = size_;
-        return section;
-    }
-
-    size_t read(std::span<uint8_t> out) override {
-        const size_t n = spool_.read_at(offset_, out);
-        offset_ += n;
-        return n;
-    }
-
-private:
-    const Spool& spool_;
-    const uint64_t size_;
-    uint64_t offset_ = 0;
-    bool given_ = false;
-};
 
 class CommandPin : public Pin {
 public:
@@ -69,7 +45,11 @@ public:
         return entry;
     }
 
-    std::unique_ptr<Stream> open(const Entry&) override { return std::make_unique<SpooledStream>(run_.output()); }
+    std::unique_ptr<Stream> open(const Entry&) override {
+        const Spool& output = run_.output();
+        return std::make_unique<WholeStream>(
+            output.size(), [&output](uint64_t offset, std::span<uint8_t> out) { return output.read_at(offset, out); });
+    }
 
     Facts facts() override {
         run_.wait_for_end();

@@ -13,6 +13,7 @@
 #include "drivers/mongodb_documents.h"
 #include "drivers/mongodb_files.h"
 #include "drivers/mongodb_scope.h"
+#include "drivers/whole_stream.h"
 
 namespace ingot {
 namespace {
@@ -88,7 +89,7 @@ public:
 
     std::unique_ptr<Stream> open(const Entry&) override {
         const File& file = files_[next_ - 1];
-        if (file.collection == nullptr) return std::make_unique<TextStream>(file.text);
+        if (file.collection == nullptr) return std::make_unique<WholeStream>(file.text);
         const uint64_t begin = file.collection->begin;
         return document_stream(
             [this, begin](uint64_t offset, std::span<uint8_t> out) { return spool_.read_at(begin + offset, out); },
@@ -103,27 +104,6 @@ private:
         Entry entry;
         std::string text;
         const Collection* collection = nullptr;
-    };
-
-    class TextStream : public Stream {
-    public:
-        explicit TextStream(const std::string& text) : text_(text) {}
-        std::optional<Section> next_section() override {
-            if (std::exchange(given_, true)) return std::nullopt;
-            Section section = Section::cdc();
-            section.length_bytes = text_.size();
-            return section;
-        }
-        size_t read(std::span<uint8_t> out) override {
-            const size_t n = text_.copy(reinterpret_cast<char*>(out.data()), out.size(), offset_);
-            offset_ += n;
-            return n;
-        }
-
-    private:
-        const std::string& text_;
-        size_t offset_ = 0;
-        bool given_ = false;
     };
 
     MongoScope scope() {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "drivers/postgres_database.h"
 #include "drivers/postgres_dump.h"
+#include "drivers/whole_stream.h"
 
 namespace ingot {
 namespace {
@@ -33,28 +34,6 @@ constexpr const char* kTables =
     "AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND (has_table_privilege(c.oid, 'SELECT') OR NOT EXISTS "
     "(SELECT "
     "FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) ORDER BY c.oid";
-
-class TextStream : public Stream {
-public:
-    explicit TextStream(const std::string& text) : text_(text) {}
-    std::optional<Section> next_section() override {
-        if (given_ || text_.empty()) return std::nullopt;
-        given_ = true;
-        Section section = Section::cdc();
-        section.length_bytes = text_.size();
-        return section;
-    }
-    size_t read(std::span<uint8_t> out) override {
-        const size_t n = text_.copy(reinterpret_cast<char*>(out.data()), out.size(), offset_);
-        offset_ += n;
-        return n;
-    }
-
-private:
-    const std::string& text_;
-    size_t offset_ = 0;
-    bool given_ = false;
-};
 
 // A whole number, a number, or text.
 Fact fact_from(const std::string& text) {
@@ -119,7 +98,7 @@ public:
 
     std::unique_ptr<Stream> open(const Entry& entry) override {
         if (entry.path == files_.dump) return dump_->stream();
-        return std::make_unique<TextStream>(entry.path == files_.database ? database_ : globals_);
+        return std::make_unique<WholeStream>(entry.path == files_.database ? database_ : globals_);
     }
 
     PinConsistency consistency() const override { return PinConsistency::pinned; }

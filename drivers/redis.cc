@@ -18,6 +18,7 @@
 #include "drivers/redis_server.h"
 #include "drivers/redis_target.h"
 #include "drivers/source_paths.h"
+#include "drivers/whole_stream.h"
 
 namespace ingot {
 namespace {
@@ -29,29 +30,6 @@ constexpr uint32_t kFileMode = 0600;
 constexpr const char* kScanCount = "1000";
 // How far the second in an RDB file may lie from the one BGSAVE was answered in.
 constexpr int64_t kSlackS = 2;
-
-class RdbStream : public Stream {
-public:
-    explicit RdbStream(RdbBytes bytes) : bytes_(std::move(bytes)) {}
-
-    std::optional<Section> next_section() override {
-        if (given_ || bytes_.size == 0) return std::nullopt;
-        given_ = true;
-        Section section = Section::cdc();
-        section.length_bytes = bytes_.size;
-        return section;
-    }
-    size_t read(std::span<uint8_t> out) override {
-        const size_t n = bytes_.read_at(offset_, out);
-        offset_ += n;
-        return n;
-    }
-
-private:
-    const RdbBytes bytes_;
-    uint64_t offset_ = 0;
-    bool given_ = false;
-};
 
 RdbBytes bytes_of_text(ByteView text) {
     return {text.size(), [text](uint64_t offset, std::span<uint8_t> out) {
@@ -104,7 +82,10 @@ public:
         return entry;
     }
 
-    std::unique_ptr<Stream> open(const Entry&) override { return std::make_unique<RdbStream>(files_[next_ - 1].bytes); }
+    std::unique_ptr<Stream> open(const Entry&) override {
+        const RdbBytes& bytes = files_[next_ - 1].bytes;
+        return std::make_unique<WholeStream>(bytes.size, bytes.read_at);
+    }
 
     PinConsistency consistency() const override { return PinConsistency::pinned; }
 

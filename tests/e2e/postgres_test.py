@@ -12,7 +12,7 @@ import time
 
 from stack import StackTest, main, quoted
 from postgres_server import Postgres, literal, name, programs
-from faulted_run import CI, FAULTED, Counts, finish, require, run, start, work_folder
+from faulted_run import CI, FAULTED, Counts, finish, require, run, start, stopped_at, work_folder
 
 COUNTS = Counts()
 SERVER = []  # one for all tests, with its folder; each test leaves it as empty as it was
@@ -327,14 +327,7 @@ class Failures(PostgresTest):
         self.damage(server)
         old = server.content(APP)
         for step in ("restore.postgres.created", "restore.postgres.undo-saved"):
-            process = start(stack.words("restore", snapshot, "--yes", program=FAULTED), {"INGOT_TEST_STOP_AT": step})
-            until = time.monotonic() + 30
-            while True:
-                with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
-                    if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                        break
-                require(time.monotonic() < until and process.poll() is None, f"it did not come to {step}")
-                time.sleep(0.01)
+            process = stopped_at(stack.faulted("restore", snapshot, "--yes"), step)
             if step.endswith("created"):
                 server.signal_all(signal.SIGSTOP)
             else:

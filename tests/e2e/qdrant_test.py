@@ -16,7 +16,7 @@ import time
 import urllib.parse
 
 from stack import StackTest, listed, main, quoted
-from faulted_run import FAULTED, Counts, finish, require, start
+from faulted_run import Counts, finish, require, start, stopped_at
 from qdrant_server import KEY, POINTS, Client, Qdrant
 
 COUNTS = Counts()
@@ -240,17 +240,6 @@ class Failures(QdrantTest):
             self.require_content(server, live, match, do, done)
             COUNTS.add("failed restores, the live state untouched or back")
 
-    def stopped_at(self, stack, snapshot, step):
-        """A restore that waits (SIGSTOP) at that step."""
-        process = start(stack.words("restore", snapshot, "--yes", program=FAULTED), {"INGOT_TEST_STOP_AT": step})
-        until = time.monotonic() + 30
-        while True:
-            with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    return process
-            require(time.monotonic() < until and process.poll() is None, f"it did not come to {step}")
-            time.sleep(0.01)
-
     def test_a_server_that_hangs_in_a_restore(self):
         server = self.server()
         stack = self.search(server)
@@ -260,7 +249,7 @@ class Failures(QdrantTest):
         old = server.content()
         # From "removed" on the old collection is gone and its name leads nowhere: it comes back from what was kept of it.
         for step, statuses in (("created", (1,)), ("loaded", (1,)), ("staged", (1,)), ("undo-saved", (21, 22)), ("removed", (22,))):
-            process = self.stopped_at(stack, snapshot, "restore.qdrant." + step)
+            process = stopped_at(stack.faulted("restore", snapshot, "--yes"), "restore.qdrant." + step)
             server.signal(signal.SIGSTOP)
             began = time.monotonic()
             process.send_signal(signal.SIGCONT)

@@ -13,7 +13,7 @@ import threading
 import time
 
 from stack import StackTest, main
-from faulted_run import CI, FAULTED, Counts, finish, require, rounds, run, start
+from faulted_run import CI, FAULTED, Counts, finish, require, rounds, run, start, stopped_at
 from redis_server import SERVER, Redis
 
 COUNTS = Counts()
@@ -255,17 +255,6 @@ class Failures(RedisStackTest):
         done = stack.ingot("restore", snapshot, "--yes").expect(0)
         self.require_content(server, new, done)
 
-    def stopped_at(self, stack, snapshot, step):
-        """A restore that waits (SIGSTOP) at that step."""
-        process = start(stack.words("restore", snapshot, "--yes", program=FAULTED), {"INGOT_TEST_STOP_AT": step})
-        until = time.monotonic() + 30
-        while True:
-            with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    return process
-            require(time.monotonic() < until and process.poll() is None, f"it did not come to {step}")
-            time.sleep(0.01)
-
     def test_a_server_that_hangs_or_dies_in_a_restore(self):
         server = self.server("--appendonly", "yes")
         stack = self.cache(server)
@@ -275,7 +264,7 @@ class Failures(RedisStackTest):
         old = server.content()
         for step in ("restore.redis.staged", "restore.redis.undo-saved"):
             for dies in (False, True):
-                process = self.stopped_at(stack, snapshot, step)
+                process = stopped_at(stack.faulted("restore", snapshot, "--yes"), step)
                 server.signal(signal.SIGKILL if dies else signal.SIGSTOP)
                 process.send_signal(signal.SIGCONT)
                 done = finish(process, [step], 60)

@@ -15,11 +15,11 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 
 from faulted_restore import TwoStates
-from faulted_run import CI, FAULTED, INGOT, NIGHTLY, SANITIZED, main, require, run, shim_counts, shim_env, spread, work_folder
+from faulted_run import CI, FAULTED, INGOT, NIGHTLY, SANITIZED, main, require, run, shim_counts, shim_env, spread, work_folder, stopped_at
 from postgres_server import programs
 from recorded_services import Services
 from redis_server import SERVER
-from service_scene import KILLED, Scene, go_on, stopped_at
+from service_scene import KILLED, Scene, go_on
 
 try:
     from five_stores import APP, FiveStates

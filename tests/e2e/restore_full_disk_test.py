@@ -13,9 +13,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from faulted_mounts import Mount, need_mounts
 from faulted_restore import TwoStates, comes_again
-from faulted_run import FAULTED, Steps, main, require, rounds, spread, work_folder
+from faulted_run import FAULTED, Steps, main, require, rounds, spread, work_folder, stopped_at
 from recorded_services import Services
-from service_scene import Scene, go_on, stopped_at
+from service_scene import Scene, go_on
 
 
 def fill_up(folder):

@@ -133,6 +133,20 @@ def stands(pid):
     return states <= {"T", "Z", "X"}
 
 
+def stopped_at(words, place):
+    """The process, which stands (SIGSTOP) at that step."""
+    process = start(words, {"INGOT_TEST_STOP_AT": place})
+    until = time.monotonic() + 60
+    while True:
+        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
+            if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                return process
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            require(False, f"it never stopped at {place}", finish(process, words))
+        time.sleep(0.005)
+
+
 def run_killed(words, after_s, env=None):
     """kill -9 after that time, if it still runs then. The status is -9 when it did."""
     process = start(words, env)

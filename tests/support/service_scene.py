@@ -3,9 +3,8 @@
 import os
 import shlex
 import signal
-import time
 
-from faulted_run import FAULTED, INGOT, SOURCE, finish, require, run, start
+from faulted_run import FAULTED, INGOT, SOURCE, finish, require, run, start, stopped_at
 
 KILLED = -signal.SIGKILL
 # How a person, a script or the boot goes on.
@@ -22,20 +21,6 @@ def unit_words(name, config):
     words[0] = INGOT
     words[words.index("--config") + 1] = config
     return words
-
-
-def stopped_at(words, place):
-    """The process, which stands (SIGSTOP) at that step."""
-    process = start(words, {"INGOT_TEST_STOP_AT": place})
-    until = time.monotonic() + 60
-    while True:
-        with open(f"/proc/{process.pid}/stat", encoding="utf-8") as file:
-            if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                return process
-        if process.poll() is not None or time.monotonic() > until:
-            process.kill()
-            require(False, f"it never stopped at {place}", finish(process, words))
-        time.sleep(0.005)
 
 
 def go_on(process, words):
