@@ -16,17 +16,13 @@ static constexpr size_t kMostUnpublished = 3;
 static constexpr size_t kChunksIndexedTogether = 32 << 10;
 // So many ids may stay among the pending when the index has them: 30 MB cost less than to take them out one by one.
 static constexpr size_t kPendingKept = 512 << 10;
-// Of its table: ids are uniform, and probes stay short.
-static constexpr float kPendingLoad = 0.8F;
 // A stream that put this much into a segment does not share it with the next one.
 static constexpr size_t kOwnSegmentBytes = 256 << 10;
 // Very small files make very small chunks; a pack's directory must stay bounded.
 static constexpr size_t kMostChunksPerSegment = 16'384;
 
 Packer::Packer(RepositoryCore& core)
-    : core_(core), all_pending_(core.index->packs().empty()), publisher_([this] { publish_loop(); }) {
-    pending_.max_load_factor(kPendingLoad);
-}
+    : core_(core), all_pending_(core.index->packs().empty()), publisher_([this] { publish_loop(); }) {}
 
 Packer::~Packer() {
     {
@@ -79,7 +75,7 @@ void Packer::take(HashedBatch& hashed, ChunkKind kind, StreamFeed& feed) {
         if (stream_.hashing) stream_.plain.update(bytes);
         stream_.tree.add(hashed.digests[i], chunk.length, emit);
         ++stream_.stored.chunks;
-        if (!found[i] && pending_.insert(hashed.ids[i]).second) {
+        if (!found[i] && pending_.insert(hashed.ids[i])) {
             ++stream_.stored.chunks_new;
             if (kind == ChunkKind::data) {
                 stream_.stored.bytes_new += chunk.length;
@@ -121,7 +117,7 @@ void Packer::add_nodes(std::vector<SegmentJob>& jobs) {
     for (const auto& [id, node] : nodes_) ids.push_back(id);
     const std::vector<std::optional<Location>> found = look_up(ids);
     for (size_t i = 0; i < nodes_.size(); ++i) {
-        if (found[i] || !pending_.insert(ids[i]).second) continue;
+        if (found[i] || !pending_.insert(ids[i])) continue;
         totals_.bytes_meta += nodes_[i].second.size();
         add_chunk(ChunkKind::meta, Content::bytes, ids[i], nodes_[i].second, jobs);
     }

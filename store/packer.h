@@ -12,8 +12,6 @@
 // Thread safety: as above. After any error it refuses further work.
 #pragma once
 
-#include <tsl/robin_set.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -24,6 +22,7 @@
 
 #include "store/chunk_feed.h"
 #include "store/pack_writer.h"
+#include "store/pending_chunks.h"
 #include "store/repository_core.h"
 #include "store/tree.h"
 
@@ -98,7 +97,7 @@ private:
     StreamState stream_;
     std::array<Draft, 2> drafts_;
     std::vector<std::pair<ChunkId, Bytes>> nodes_;  // of this batch, to be looked up together
-    tsl::robin_set<ChunkId, ChunkId::Hash> pending_;
+    PendingChunks pending_;
     // Every chunk that the index has is pending still: it was empty at first. Asking it would tell nothing.
     bool all_pending_;
 

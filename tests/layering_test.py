@@ -39,7 +39,7 @@ THIRD_PARTY = [
     ("tbb/*", ["store/*pipeline*.cc"]),
     ("oneapi/tbb/*", ["store/*pipeline*.cc"]),
     ("xxhash.h", ["store/*.cc"]),
-    ("tsl/*", ["store/packer.h"]),
+    ("tsl/*", ["store/pending_chunks.cc"]),
     ("immintrin.h", ["store/*.cc"]),
     ("cpuid.h", ["store/sha256_lanes.cc"]),
     ("curl/*", ["base/http.cc"]),
