@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "drivers/redis_tls.h"
 
 namespace ingot {
 namespace {
@@ -50,9 +51,11 @@ RedisReply reply_from(const redisReply& from) {
 
 struct RedisConnection::Parts {
     ~Parts() {
+        tls.reset();
         if (context != nullptr) redisFree(context);
     }
     redisContext* context = nullptr;
+    std::unique_ptr<RedisTls> tls;
 };
 
 RedisConnection::RedisConnection(const RedisSettings& settings, Code code)
@@ -82,6 +85,11 @@ void RedisConnection::connect(const RedisSettings& settings) {
     if (parts_->context == nullptr) throw error("no memory for a connection");
     if (parts_->context->err != 0) throw error(fmt::format("connecting: {}", parts_->context->errstr), hint);
     redisEnableKeepAlive(parts_->context);
+    if (url.tls && url.socket.empty()) {
+        const std::string shown =
+            settings.url_env.empty() ? shown_ : fmt::format("rediss://{}:{}", printable(url.host), url.port);
+        parts_->tls = std::make_unique<RedisTls>(parts_->context->fd, settings, url.host, shown, code_);
+    }
 }
 
 void RedisConnection::log_in(const RedisSettings& settings) {
@@ -115,8 +123,10 @@ void RedisConnection::wait_for(short events, int64_t deadline_ns) const {
         if (code_ == Code::source) check_interrupted();
         const int64_t left_ms = (deadline_ns - mono_now_ns()) / 1'000'000;
         if (left_ms <= 0) {
-            throw error("it does not answer",
-                        "see whether it hangs (redis-cli PING); `timeout` is how long an answer is waited for");
+            const bool tls_begins = parts_->tls && !parts_->tls->begun();
+            throw error(tls_begins ? "it does not begin TLS" : "it does not answer",
+                        tls_begins ? "see that this is its TLS port (tls-port), and whether it hangs"
+                                   : "see whether it hangs (redis-cli PING); `timeout` is how long an answer is waited for");
         }
         const int got = ::poll(&ready, 1, static_cast<int>(std::min<int64_t>(left_ms, kTickMs)));
         if (got > 0) return;
@@ -124,19 +134,47 @@ void RedisConnection::wait_for(short events, int64_t deadline_ns) const {
     }
 }
 
+// As much as goes without waiting; else what is to be waited for.
+size_t RedisConnection::send_some(ByteView bytes, short& wait_for) {
+    if (parts_->tls) {
+        const RedisTls::Done done = parts_->tls->write(bytes);
+        if (done.bytes == 0 && done.wait_for == 0) throw error("it closed the connection", "see the server's log");
+        wait_for = done.wait_for;
+        return done.bytes;
+    }
+    wait_for = POLLOUT;
+    const ssize_t n = ::send(parts_->context->fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EAGAIN && errno != EINTR) throw error(fmt::format("sending: {}", std::strerror(errno)), "see the server's log");
+    return 0;
+}
+
+// Nothing where it is to be waited for; 0 at the end.
+std::optional<size_t> RedisConnection::receive_some(std::span<uint8_t> out, short& wait_for) {
+    if (parts_->tls) {
+        const RedisTls::Done done = parts_->tls->read(out);
+        wait_for = done.wait_for;
+        return wait_for == 0 ? std::optional(done.bytes) : std::nullopt;
+    }
+    wait_for = POLLIN;
+    const ssize_t n = ::recv(parts_->context->fd, out.data(), out.size(), MSG_DONTWAIT);
+    if (n >= 0) return static_cast<size_t>(n);
+    if (errno != EAGAIN && errno != EINTR)
+        throw error(fmt::format("receiving: {}", std::strerror(errno)), "see the server's log");
+    return std::nullopt;
+}
+
 void RedisConnection::flush() {
     ByteView left = out_;
     int64_t deadline_ns = mono_now_ns() + timeout_ms_ * 1'000'000;
     while (!left.empty()) {
-        const ssize_t n = ::send(parts_->context->fd, left.data(), left.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            left = left.subspan(static_cast<size_t>(n));
+        short events = 0;
+        if (const size_t n = send_some(left, events)) {
+            left = left.subspan(n);
             deadline_ns = mono_now_ns() + timeout_ms_ * 1'000'000;
             continue;
         }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) throw error(fmt::format("sending: {}", std::strerror(errno)), "see the server's log");
-        wait_for(POLLOUT, deadline_ns);
+        wait_for(events, deadline_ns);
     }
     // It may have held a password.
     wipe(out_);
@@ -146,11 +184,9 @@ void RedisConnection::flush() {
 size_t RedisConnection::receive(std::span<uint8_t> out, int64_t timeout_ms) {
     const int64_t deadline_ns = mono_now_ns() + timeout_ms * 1'000'000;
     for (;;) {
-        const ssize_t n = ::recv(parts_->context->fd, out.data(), out.size(), MSG_DONTWAIT);
-        if (n >= 0) return static_cast<size_t>(n);
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) throw error(fmt::format("receiving: {}", std::strerror(errno)), "see the server's log");
-        wait_for(POLLIN, deadline_ns);
+        short events = 0;
+        if (const std::optional<size_t> n = receive_some(out, events)) return *n;
+        wait_for(events, deadline_ns);
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,8 @@ private:
     void put(ByteView bytes);
     void put_word(std::string_view word);
     void wait_for(short events, int64_t deadline_ns) const;
+    size_t send_some(ByteView bytes, short& wait_for);
+    std::optional<size_t> receive_some(std::span<uint8_t> out, short& wait_for);
 
     std::unique_ptr<Parts> parts_;
     Bytes out_;

@@ -76,13 +76,10 @@ RedisUrl parse_redis_url(const std::string& text, const std::string& what) {
         if (!out.socket.starts_with('/')) throw wrong("names no absolute path of a socket");
         return out;
     }
-    if (rest.starts_with("rediss://")) {
-        throw Error(Code::usage, fmt::format("{} asks for TLS, which this build of ingot does not speak to Redis", what),
-                    "go through a tunnel (stunnel, ssh -L) or a unix socket");
-    }
-    constexpr std::string_view kScheme = "redis://";
-    if (!rest.starts_with(kScheme)) throw wrong("does not begin with redis:// or unix://");
-    rest.remove_prefix(kScheme.size());
+    constexpr std::string_view kScheme = "redis://", kTlsScheme = "rediss://";
+    out.tls = rest.starts_with(kTlsScheme);
+    if (!out.tls && !rest.starts_with(kScheme)) throw wrong("does not begin with redis://, rediss:// or unix://");
+    rest.remove_prefix(out.tls ? kTlsScheme.size() : kScheme.size());
     const size_t authority = std::min(rest.find_first_of("/?#"), rest.size());
     if (rest.find('@', authority) != std::string_view::npos) {
         throw wrong("has a password with one of / ? # in it, which must be percent-encoded there: %2F %3F %23");
@@ -122,7 +119,7 @@ RedisUrl parse_redis_url(const std::string& text, const std::string& what) {
 std::string RedisSettings::shown() const {
     if (!url.socket.empty()) return "unix://" + printable(url.socket);
     if (!url_env.empty() && url.host.empty()) return "the server named by " + url_env;
-    return fmt::format("redis://{}:{}", printable(url.host), url.port);
+    return fmt::format("{}://{}:{}", url.tls ? "rediss" : "redis", printable(url.host), url.port);
 }
 
 RedisUrl RedisSettings::resolved(Code code) const {
@@ -159,6 +156,10 @@ RedisSettings redis_settings(const SourceSpec& spec) {
     out.password_env = options.text("password_env");
     out.password_file = options.path("password_file");
     out.data_dir = options.path("data_dir");
+    out.tls_ca = options.path("tls_ca");
+    out.tls_cert = options.path("tls_cert");
+    out.tls_key = options.path("tls_key");
+    out.tls_name = options.text("tls_name");
     out.url_env = options.text("url_env");
     out.timeout_ms = options.duration_ms("timeout", kTimeout);
     out.save_timeout_ms = options.duration_ms("save_timeout", kSaveTimeout);
@@ -174,6 +175,14 @@ RedisSettings redis_settings(const SourceSpec& spec) {
         out.url.host.clear();
     }
     out.url.password.reset();
+    if (out.tls_cert.empty() != out.tls_key.empty()) {
+        throw options.wrong(out.tls_cert.empty() ? "tls_key" : "tls_cert", "stands alone",
+                            "a certificate and its key belong together: tls_cert and tls_key");
+    }
+    for (const auto& [key, value] : {std::pair{"tls_ca", out.tls_ca}, {"tls_cert", out.tls_cert}, {"tls_name", out.tls_name}}) {
+        if (!value.empty() && options.has("url") && !out.url.tls)
+            throw options.wrong(key, "is for TLS, which the url does not ask for", "write rediss:// in the url, or leave it out");
+    }
     if (out.username.empty()) out.username = out.url.user;
     if (const std::string db = options.text("spare_db"); !db.empty()) {
         const double number = std::strtod(db.c_str(), nullptr);

@@ -94,12 +94,16 @@ constexpr DriverKey kPostgresKeys[] = {
 };
 
 constexpr DriverKey kRedisKeys[] = {
-    {"url", KeyType::text, false, "redis://127.0.0.1:6379, or unix:///run/redis/redis.sock"},
+    {"url", KeyType::text, false, "redis://127.0.0.1:6379, rediss://... for TLS, or unix:///run/redis/redis.sock"},
     {"url_env", KeyType::text, false, "an environment variable or systemd credential that holds it"},
     {"username", KeyType::text, false, "an ACL user; default the url's, else `default`"},
     {"password_env", KeyType::text, false, "an environment variable or systemd credential that holds the password"},
     {"password_file", KeyType::text, false, "a file that holds it"},
     {"facts", KeyType::text_table, false, "name = \"session:*\": how many keys match; \"1/session:*\" in database 1"},
+    {"tls_ca", KeyType::text, false, "the authorities that may have signed the server's certificate; default: the system's"},
+    {"tls_cert", KeyType::text, false, "a certificate to show to the server, and tls_key its key"},
+    {"tls_key", KeyType::text, false, "the key of tls_cert"},
+    {"tls_name", KeyType::text, false, "the name that the server's certificate is for; default: the url's host"},
     {"data_dir", KeyType::text, false, "the server's `dir`: where its files are taken from when it is stopped"},
     {"spare_db", KeyType::number, false, "the first database a restore may load into; default the highest empty one"},
     {"scratch", KeyType::text, false, "a drill loads it into a temporary \"server\" (default), or opens its \"files\" only"},

@@ -35,7 +35,7 @@ THIRD_PARTY = [
     ("rocksdb/*", ["store/index*.cc"]),
     ("zstd*.h", ["store/compress.cc"]),
     ("sodium.h", ["store/hash*.cc", "store/seal.cc", "store/keys.cc"]),
-    ("openssl/*", ["store/hash*.cc", "store/seal.cc", "store/keys.cc"]),
+    ("openssl/*", ["store/hash*.cc", "store/seal.cc", "store/keys.cc", "drivers/redis_tls.cc"]),
     ("tbb/*", ["store/*pipeline*.cc"]),
     ("oneapi/tbb/*", ["store/*pipeline*.cc"]),
     ("xxhash.h", ["store/*.cc"]),

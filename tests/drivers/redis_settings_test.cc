@@ -29,10 +29,10 @@ TEST(RedisSettings, UrlsOfAllForms) {
 }
 
 TEST(RedisSettings, WhatIsNoUrlIsSaidWithoutItsPassword) {
-    for (const std::string& url :
-         std::vector<std::string>{"", "127.0.0.1:6379", "redis://", "redis://u:secret@h:0", "redis://u:se/secret@h",
-                                  "redis://u:secret?@h", "redis://u:secret@h:99999", "redis://u:secret@h:x",
-                                  "redis://u:secret%zz@h", "rediss://u:secret@h", "unix://relative", "redis://u:secret@[::1"}) {
+    for (const std::string& url : std::vector<std::string>{
+             "", "127.0.0.1:6379", "redis://", "redis://u:secret@h:0", "redis://u:se/secret@h", "redis://u:secret?@h",
+             "redis://u:secret@h:99999", "redis://u:secret@h:x", "redis://u:secret%zz@h", "rediss://u:secret%zz@h",
+             "unix://relative", "redis://u:secret@[::1"}) {
         const Error error = error_of([&] { parse_redis_url(url, "`url` of source cache"); });
         EXPECT_EQ(error.code(), Code::usage) << url;
         EXPECT_EQ((std::string(error.what()) + error.hint()).find("secret"), std::string::npos) << error.what();

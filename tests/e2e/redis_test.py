@@ -178,7 +178,7 @@ class Failures(RedisStackTest):
     def test_configs_that_cannot_work(self):
         server = self.server()
         stack = self.cache(server)
-        for lines, *said in ((["url = \"127.0.0.1:6379\""], "redis://"), (["url = \"rediss://h\""], "TLS"), ([], "url"),
+        for lines, *said in ((["url = \"127.0.0.1:6379\""], "redis://"), (["url = \"rediss://h\"", "tls_cert = \"c\""], "tls_key"), ([], "url"),
                              (["url = \"redis://u:hidden@h:x\""], "port"), (["url = \"redis://h\"", "spare_db = 1.5"], "spare_db")):
             stack.configure({"cache": ("redis", [], *lines)})
             done = stack.text("config", "validate").expect(2)
