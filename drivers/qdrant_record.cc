@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -29,6 +30,15 @@ uint32_t datatype_bytes(const json& vector) {
     return 4;
 }
 
+// A whole number from 0 on that fits; of any other the library would make one, by a conversion that is undefined.
+template <class Number>
+Number whole(const json& value) {
+    const auto* const number = value.get_ptr<const json::number_unsigned_t*>();
+    if (number == nullptr || *number > std::numeric_limits<Number>::max())
+        throw json::type_error::create(302, "a number is not as it should be", nullptr);
+    return static_cast<Number>(*number);
+}
+
 }  // namespace
 
 std::string encode_qdrant_record(const QdrantRecord& record) {
@@ -50,7 +60,7 @@ std::string encode_qdrant_record(const QdrantRecord& record) {
 QdrantRecord decode_qdrant_record(const std::string& text) {
     try {
         const json in = json::parse(text);
-        if (in.at("form").get<int>() != kForm)
+        if (in.at("form") != kForm)
             throw Error(Code::damaged, "the record of collections is of a form that this version of ingot does not read",
                         "use the version that made the snapshot, or a newer one");
         QdrantRecord out;
@@ -63,9 +73,10 @@ QdrantRecord decode_qdrant_record(const std::string& text) {
             of.aliases = one.at("aliases").get<std::vector<std::string>>();
             of.config = one.at("config").dump();
             of.payload_schema = one.at("payload_schema").dump();
-            of.shards = one.at("shards").get<std::vector<uint32_t>>();
+            for (const json& shard : one.at("shards").get_ref<const json::array_t&>())
+                of.shards.push_back(whole<uint32_t>(shard));
             of.checksum = one.at("checksum").get<std::string>();
-            if (one.contains("points")) of.points = one["points"].get<uint64_t>();
+            if (one.contains("points")) of.points = whole<uint64_t>(one["points"]);
             if (of.name.empty() || !names.insert(of.name).second)
                 throw Error(Code::damaged, "the record of collections names one twice, or none");
             out.collections.push_back(std::move(of));

@@ -43,8 +43,15 @@ Bytes encode_config(RepositoryConfig& config) {
     throw Error(Code::damaged, fmt::format("the repository's config is damaged: {}", why));
 }
 
+// A whole number from 0 on: of any other the library would make one, by a conversion that is undefined.
+static uint64_t whole(const json& object, const char* key) {
+    const auto* const number = object.at(key).get_ptr<const json::number_unsigned_t*>();
+    if (number == nullptr) damaged(fmt::format("\"{}\" is no whole number", key));
+    return *number;
+}
+
 static uint32_t size_in(const json& object, const char* key, uint32_t least, uint32_t most) {
-    const auto value = object.at(key).get<uint64_t>();
+    const uint64_t value = whole(object, key);
     if (value < least || value > most) damaged(fmt::format("\"{}\" is {}", key, value));
     return static_cast<uint32_t>(value);
 }
@@ -61,7 +68,7 @@ RepositoryConfig decode_config(ByteView file) {
     }
     try {
         const json object = json::parse(line);
-        if (const auto format = object.at("format").get<uint64_t>(); format > kFormatVersion) {
+        if (const uint64_t format = whole(object, "format"); format > kFormatVersion) {
             throw Error(Code::failed,
                         fmt::format("this repository has format {}, and this ingot reads up to {}", format, kFormatVersion),
                         "use a newer ingot; nothing was changed");

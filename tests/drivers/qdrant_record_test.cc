@@ -50,6 +50,13 @@ TEST(QdrantRecord, WhatIsNoRecordIsDamaged) {
     QdrantRecord twice = sample();
     twice.collections[1].name = twice.collections[0].name;
     EXPECT_EQ(error_of([&] { decode_qdrant_record(encode_qdrant_record(twice)); }).code(), Code::damaged);
+    for (const char* number : {"-1", "1e300", "4294967296", "\"1\"", "null", "[1]"}) {
+        const std::string shards =
+            R"({"form":1,"version":"1.12.0","collections":[{"name":"a","real_name":"a","aliases":[],"config":{},)"
+            R"("payload_schema":{},"checksum":"","shards":[)" +
+            std::string(number) + "]}]}";
+        EXPECT_EQ(error_of([&] { decode_qdrant_record(shards); }).code(), Code::damaged) << number;
+    }
 }
 
 TEST(QdrantRecord, KnowsWhereVectorsLieFromTheConfig) {

@@ -123,6 +123,9 @@ TEST(ConfigFile, WithAFittingSumAndImpossibleContentIsDamaged) {
     EXPECT_EQ(decoded(changed("\"max\":65536", "\"max\":4294967296")), Code::damaged);
     EXPECT_EQ(decoded(changed("\"min\":1024", "\"min\":0")), Code::damaged);
     EXPECT_EQ(decoded(changed("\"min\":1024", "\"min\":-1")), Code::damaged);
+    EXPECT_EQ(decoded(changed("\"min\":1024", "\"min\":1024.0")), Code::damaged);
+    EXPECT_EQ(decoded(changed("\"min\":1024", "\"min\":6.55e38")), Code::damaged);
+    EXPECT_EQ(decoded(changed("\"format\":1", "\"format\":6.55e38")), Code::damaged);
     EXPECT_EQ(decoded(changed("\"segment_bytes\":524288", "\"segment_bytes\":1")), Code::damaged);
     EXPECT_EQ(decoded(changed("\"pack_bytes\":8388608", "\"pack_bytes\":99999999999")), Code::damaged);
 }
