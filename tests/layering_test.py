@@ -66,7 +66,7 @@ INCLUDE_EXCEPTIONS = {
 
 STANDARD = re.compile(r"[a-z_]+$")  # <vector>; no suffix
 POSIX = {
-    "dirent.h", "dlfcn.h", "endian.h", "errno.h", "fcntl.h", "fnmatch.h", "glob.h", "grp.h", "limits.h", "malloc.h", "netdb.h", "poll.h", "pthread.h", "pwd.h",
+    "arpa/inet.h", "dirent.h", "dlfcn.h", "endian.h", "errno.h", "fcntl.h", "fnmatch.h", "glob.h", "grp.h", "limits.h", "malloc.h", "netdb.h", "poll.h", "pthread.h", "pwd.h",
     "sched.h", "signal.h", "spawn.h", "stdio.h", "stdlib.h", "string.h", "termios.h", "time.h", "unistd.h", "utime.h",
 }
 
