@@ -7,10 +7,11 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_buffer_manager.h>
-#include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "store/hash.h"
 #include "store/index_entries.h"
@@ -25,6 +26,9 @@ constexpr uint64_t kScanOneOf = 16;
 constexpr size_t kFew = 16;            // so many and fewer are asked for one by one
 constexpr size_t kScanAtLeast = 4096;  // below this the difference is not to be seen
 constexpr size_t kScanReadBytes = 2 << 20;
+// A writer's compaction may take files away between a reader's look at the manifest and at them.
+constexpr int kReaderTries = 10;
+constexpr std::chrono::milliseconds kReaderTick{10};
 
 rocksdb::Slice slice(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 ByteView view(const rocksdb::Slice& s) { return {reinterpret_cast<const uint8_t*>(s.data()), s.size()}; }
@@ -55,16 +59,6 @@ public:
     using Logger::Logv;
     void Logv(const char*, va_list) override {}
 };
-
-int open_file_budget() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 128;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-    const auto soft = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
-    return static_cast<int>(std::clamp<int64_t>(soft - 256, 32, 4096));
-}
 
 rocksdb::DBOptions database_options() {
     rocksdb::DBOptions options;
@@ -143,8 +137,13 @@ struct Index::Database {
         std::vector<rocksdb::ColumnFamilyDescriptor> families;
         for (const char* name : kFamilyNames) families.emplace_back(name, family_options(cache));
         rocksdb::DB* raw = nullptr;
-        const rocksdb::Status status = write ? rocksdb::DB::Open(options, path, families, &handles, &raw)
-                                             : rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &raw);
+        rocksdb::Status status;
+        for (int tries = write ? 1 : kReaderTries; tries > 0; --tries) {
+            status = write ? rocksdb::DB::Open(options, path, families, &handles, &raw)
+                           : rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &raw);
+            if (status.ok() || status.ToString().find("No such file") == std::string::npos) break;
+            std::this_thread::sleep_for(kReaderTick);
+        }
         db.reset(raw);
         if (!status.ok()) {
             // At open any failure but of space means that the files are not what they were; a new one has none.

@@ -2,6 +2,7 @@
 
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
+#include <sys/resource.h>
 
 #include <memory>
 
@@ -96,6 +97,16 @@ rocksdb::Env* index_files() {
     static const std::unique_ptr<rocksdb::Env> env =
         rocksdb::NewCompositeEnv(std::make_shared<DeferringFiles>(rocksdb::FileSystem::Default()));
     return env.get();
+}
+
+int open_file_budget() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 128;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const auto soft = static_cast<int64_t>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
+    return static_cast<int>(std::clamp<int64_t>(soft - 256, 32, 4096));
 }
 
 }  // namespace ingot

@@ -15,4 +15,7 @@ namespace ingot {
 
 rocksdb::Env* index_files();
 
+// How many files the index may hold open: all that the process may, but for 256 of our own. Raises the process's limit.
+int open_file_budget();
+
 }  // namespace ingot

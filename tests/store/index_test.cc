@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <fstream>
 #include <iostream>
 #include <random>
+#include <thread>
 
 #include "store/hash.h"
 #include "tests/store/code_of.h"
@@ -212,6 +215,32 @@ TEST_F(IndexTest, IsReadBesideItsWriter) {
     }
     EXPECT_EQ(reader->packs().size(), 1U);
     EXPECT_EQ(open(IndexMode::read_only)->packs().size(), 39U);
+}
+
+// A reader that opens while compaction takes files away sees the index as it was, or as it is, and no damage.
+TEST_F(IndexTest, IsOpenedBesideAWriterThatHardlyRests) {
+    std::atomic<bool> done = false;
+    {
+        const auto writer = open();
+        add(*writer, 1);
+        writer->flush();
+    }
+    std::thread writing([&] {
+        const auto writer = open();
+        for (uint64_t n = 2; !done; ++n) {
+            add(*writer, n);
+            writer->flush();
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+    });
+    int opened = 0;
+    for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2); std::chrono::steady_clock::now() < until;
+         ++opened)
+        EXPECT_NO_THROW(EXPECT_GE(open(IndexMode::read_only)->packs().size(), 1U));
+    done = true;
+    writing.join();
+    std::printf("%d opens beside a writer\n", opened);
+    EXPECT_GT(opened, 3);
 }
 
 TEST_F(IndexTest, GenerationStaysUntilItIsRenewed) {
