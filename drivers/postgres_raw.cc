@@ -10,12 +10,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "drivers/postgres_drop.h"
+#include "drivers/whole_stream.h"
 
 namespace ingot {
 namespace {
 
-// Asked for at once; it comes as hexadecimal digits.
-constexpr uint64_t kPieceBytes = 4 << 20;
 // For a table to be counted, or a piece to come.
 constexpr int64_t kReadMs = 600'000;
 // Raw bytes of a damaged state are nobody else's.
@@ -53,50 +52,6 @@ struct RawFile {
 
 uint64_t number(const std::optional<std::string>& text) { return text ? std::stoull(*text) : 0; }
 
-class RawStream : public Stream {
-public:
-    RawStream(PgConnection& session, const RawFile& file) : session_(session), file_(file) {}
-
-    std::optional<Section> next_section() override {
-        if (given_ || file_.size == 0) return std::nullopt;
-        given_ = true;
-        Section section = Section::cdc();
-        section.length_bytes = file_.size;
-        return section;
-    }
-
-    size_t read(std::span<uint8_t> out) override {
-        if (used_ == piece_.size()) fetch();
-        const size_t n = std::min(out.size(), piece_.size() - used_);
-        copy_bytes(ByteView(piece_).subspan(used_, n), out);
-        used_ += n;
-        return n;
-    }
-
-private:
-    void fetch() {
-        const uint64_t wanted = std::min(kPieceBytes, file_.size - offset_);
-        piece_.clear();
-        used_ = 0;
-        if (wanted == 0) return;
-        const std::string text = session_.value(
-            fmt::format("SELECT encode(pg_read_binary_file({}, {}, {}), 'hex')", session_.quoted(file_.path), offset_, wanted),
-            kReadMs);
-        piece_ = from_hex(text);
-        if (piece_.size() != wanted)
-            throw Error(Code::source, fmt::format("{} is shorter than it was", printable(file_.path)),
-                        "see who writes to that server");
-        offset_ += wanted;
-    }
-
-    PgConnection& session_;
-    const RawFile file_;
-    Bytes piece_;
-    size_t used_ = 0;
-    uint64_t offset_ = 0;
-    bool given_ = false;
-};
-
 class PgRawPin : public Pin {
 public:
     PgRawPin(std::unique_ptr<PgConnection> session, const std::string& database, std::string below)
@@ -129,10 +84,27 @@ public:
         return entry;
     }
 
-    std::unique_ptr<Stream> open(const Entry&) override { return std::make_unique<RawStream>(*session_, files_[at_ - 1]); }
+    std::unique_ptr<Stream> open(const Entry&) override {
+        const RawFile file = files_[at_ - 1];
+        return std::make_unique<WholeStream>(file.size, [this, file](uint64_t offset, std::span<uint8_t> out) {
+            return read_at(file, offset, out.first(std::min<uint64_t>(out.size(), file.size - offset)));
+        });
+    }
     PinConsistency consistency() const override { return PinConsistency::pinned; }
 
 private:
+    size_t read_at(const RawFile& file, uint64_t offset, std::span<uint8_t> out) {
+        if (out.empty()) return 0;
+        const Bytes bytes = from_hex(session_->value(
+            fmt::format("SELECT encode(pg_read_binary_file({}, {}, {}), 'hex')", session_->quoted(file.path), offset, out.size()),
+            kReadMs));
+        if (bytes.size() != out.size())
+            throw Error(Code::source, fmt::format("{} is shorter than it was", printable(file.path)),
+                        "see who writes to that server");
+        copy_bytes(bytes, out);
+        return bytes.size();
+    }
+
     std::unique_ptr<PgConnection> session_;
     const std::string below_;
     PinMoment moment_;

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "drivers/qdrant_number.h"
+
 namespace ingot {
 namespace {
 
@@ -32,15 +34,6 @@ std::string reason_in(const HttpResponse& response) {
         parsed["status"]["error"].is_string())
         return parsed["status"]["error"].get<std::string>();
     return response.body.substr(0, kMostReasonBytes);
-}
-
-// A whole number from 0 on that fits; of any other the library would make one, by a conversion that is undefined.
-template <class Number>
-Number whole(const json& value) {
-    const auto* const number = value.get_ptr<const json::number_unsigned_t*>();
-    if (number == nullptr || *number > std::numeric_limits<Number>::max())
-        throw json::type_error::create(302, "a number is not as it should be", nullptr);
-    return static_cast<Number>(*number);
 }
 
 }  // namespace
@@ -177,7 +170,7 @@ std::optional<QdrantInfo> QdrantApi::info(const std::string& name) {
         const json optimizer = of.value("optimizer_status", json("ok"));
         out.optimizer_status = optimizer.is_string() ? optimizer.get<std::string>() : optimizer.dump();
         if (of.contains("update_queue") && of["update_queue"].is_object() && of["update_queue"].contains("length"))
-            out.queued_updates = whole<uint64_t>(of["update_queue"]["length"]);
+            out.queued_updates = whole_number<uint64_t>(of["update_queue"]["length"]);
         out.config = of.at("config").dump();
         out.payload_schema = of.value("payload_schema", json::object()).dump();
         return std::optional(out);
@@ -189,7 +182,7 @@ QdrantShards QdrantApi::shards(const std::string& collection) {
     return shaped(code_, shown_, "the shards of " + printable(collection), [&] {
         QdrantShards out;
         for (const json& shard : answer.result.at("local_shards")) {
-            out.local.push_back(whole<uint32_t>(shard.at("shard_id")));
+            out.local.push_back(whole_number<uint32_t>(shard.at("shard_id")));
             if (const std::string state = shard.at("state").get<std::string>(); state != "Active") out.not_active = state;
         }
         std::sort(out.local.begin(), out.local.end());
@@ -201,7 +194,7 @@ QdrantShards QdrantApi::shards(const std::string& collection) {
 uint64_t QdrantApi::count(const std::string& collection, const std::string& filter) {
     const std::string body = filter.empty() ? R"({"exact":true})" : R"({"exact":true,"filter":)" + filter + "}";
     const Answer answer = send("POST", "/collections/" + percent_encoded(collection) + "/points/count", body);
-    return shaped(code_, shown_, "a count", [&] { return whole<uint64_t>(answer.result.at("count")); });
+    return shaped(code_, shown_, "a count", [&] { return whole_number<uint64_t>(answer.result.at("count")); });
 }
 
 std::vector<QdrantPoint> QdrantApi::scroll(const std::string& collection, const std::string& from, uint32_t limit,
@@ -295,7 +288,7 @@ QdrantSnapshotFile QdrantApi::create_snapshot(const std::string& collection, con
                     "was it deleted meanwhile?");
     return shaped(code_, shown_, "the making of a snapshot", [&] {
         const json checksum = answer.result.value("checksum", json());
-        return QdrantSnapshotFile{answer.result.at("name").get<std::string>(), whole<uint64_t>(answer.result.at("size")),
+        return QdrantSnapshotFile{answer.result.at("name").get<std::string>(), whole_number<uint64_t>(answer.result.at("size")),
                                   checksum.is_string() ? checksum.get<std::string>() : std::string()};
     });
 }

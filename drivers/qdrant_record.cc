@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/http.h"
+#include "drivers/qdrant_number.h"
 
 namespace ingot {
 namespace {
@@ -28,15 +29,6 @@ uint32_t datatype_bytes(const json& vector) {
     if (type == "float16") return 2;
     if (type == "uint8") return 1;
     return 4;
-}
-
-// A whole number from 0 on that fits; of any other the library would make one, by a conversion that is undefined.
-template <class Number>
-Number whole(const json& value) {
-    const auto* const number = value.get_ptr<const json::number_unsigned_t*>();
-    if (number == nullptr || *number > std::numeric_limits<Number>::max())
-        throw json::type_error::create(302, "a number is not as it should be", nullptr);
-    return static_cast<Number>(*number);
 }
 
 }  // namespace
@@ -74,9 +66,9 @@ QdrantRecord decode_qdrant_record(const std::string& text) {
             of.config = one.at("config").dump();
             of.payload_schema = one.at("payload_schema").dump();
             for (const json& shard : one.at("shards").get_ref<const json::array_t&>())
-                of.shards.push_back(whole<uint32_t>(shard));
+                of.shards.push_back(whole_number<uint32_t>(shard));
             of.checksum = one.at("checksum").get<std::string>();
-            if (one.contains("points")) of.points = whole<uint64_t>(one["points"]);
+            if (one.contains("points")) of.points = whole_number<uint64_t>(one["points"]);
             if (of.name.empty() || !names.insert(of.name).second)
                 throw Error(Code::damaged, "the record of collections names one twice, or none");
             out.collections.push_back(std::move(of));

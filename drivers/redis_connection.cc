@@ -85,11 +85,7 @@ void RedisConnection::connect(const RedisSettings& settings) {
     if (parts_->context == nullptr) throw error("no memory for a connection");
     if (parts_->context->err != 0) throw error(fmt::format("connecting: {}", parts_->context->errstr), hint);
     redisEnableKeepAlive(parts_->context);
-    if (url.tls && url.socket.empty()) {
-        const std::string shown =
-            settings.url_env.empty() ? shown_ : fmt::format("rediss://{}:{}", printable(url.host), url.port);
-        parts_->tls = std::make_unique<RedisTls>(parts_->context->fd, settings, url.host, shown, code_);
-    }
+    if (url.tls) parts_->tls = std::make_unique<RedisTls>(parts_->context->fd, settings, url.host, shown_, code_);
 }
 
 void RedisConnection::log_in(const RedisSettings& settings) {

@@ -278,7 +278,10 @@ TEST(Http, PercentEncodesAllButPlainLetters) {
 
 // A certificate of nobody is refused, and taken with `ca_file`.
 TEST(Http, CertificatesAreVerified) {
-    if (std::system("openssl version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no openssl program on this host";
+    if (std::system("openssl version >/dev/null 2>&1") != 0) {
+        if (std::getenv("CI") != nullptr) FAIL() << "no openssl program on this host";
+        GTEST_SKIP() << "no openssl program on this host";
+    }
     const test::TempDir folder;
     const std::string make =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost "
